@@ -1,0 +1,72 @@
+# Doors only: each opens one thing of meson.build or test/tools. Works with GNU make and BSD make.
+#
+#   make                 build/roomd and build/room         make run ARGS='--listen ...'   build and serve
+#   make test            every test                         make install PREFIX= DESTDIR=  programs and service unit
+#   make asan            every test under ASan and UBSan    make fuzz FUZZ_SECONDS=20      each fuzz target
+#   make sim SEED=7      replay one seed                    make sim SEEDS=1-1000          a range of them
+#   make tidy            clang-tidy over the whole tree     make fmt, make fmt-check       clang-format
+#   make macos           cross-build for both Macs          make clean                     forget every build directory
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+ARGS ?=
+SEED ?=
+SEEDS ?= 1-500
+FUZZ_SECONDS ?= 20
+MESON_FLAGS ?=
+TOOLS = test/tools
+
+.PHONY: all build run test install asan sim fuzz tidy fmt fmt-check macos clean
+
+all: build
+
+build:
+	@$(TOOLS)/setup.sh build
+	@$(TOOLS)/configure.sh build $(MESON_FLAGS)
+	@ninja -C build roomd room
+
+run: build
+	@exec build/roomd $(ARGS)
+
+test:
+	@$(TOOLS)/setup.sh test
+	@$(TOOLS)/configure.sh build $(MESON_FLAGS)
+	@ninja -C build
+	@meson test -C build --no-rebuild --print-errorlogs
+
+install: build
+	@meson configure build --prefix '$(PREFIX)'
+	@DESTDIR='$(DESTDIR)' meson install -C build
+
+asan:
+	@$(TOOLS)/setup.sh test
+	@$(TOOLS)/configure.sh build-asan -Db_sanitize=address,undefined $(MESON_FLAGS)
+	@ninja -C build-asan
+	@meson test -C build-asan --no-rebuild --print-errorlogs --timeout-multiplier 4
+
+sim:
+	@$(TOOLS)/setup.sh test
+	@$(TOOLS)/configure.sh build $(MESON_FLAGS)
+	@ninja -C build roomd-sim
+	@exec build/roomd-sim '$(SEED)' '$(SEEDS)'
+
+fuzz:
+	@$(TOOLS)/setup.sh check
+	@FUZZ_SECONDS='$(FUZZ_SECONDS)' $(TOOLS)/fuzz.sh
+
+tidy:
+	@$(TOOLS)/setup.sh check
+	@$(TOOLS)/tidy.sh
+
+fmt:
+	@$(TOOLS)/format.sh -i
+
+fmt-check:
+	@$(TOOLS)/format.sh --dry-run --Werror
+
+macos:
+	@$(TOOLS)/setup.sh check
+	@$(TOOLS)/macos.sh
+
+clean:
+	@rm -rf build build-*

@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Finds what this machine lacks for a task and installs it with the machine's own package manager.
+#
+#   test/tools/setup.sh build|test|check ...     build: compile and run   test: also the test suite
+#                                                check: also what .ci/run needs (clang, linters, npm)
+# When nothing is missing it does nothing and takes a few milliseconds' worth of probes. It asks for abilities, not for
+# packages, so a meson from pip or a compiler of one's own is as good as the packaged one.
+set -euo pipefail
+
+tasks=" ${*:-build} "
+wants() { [[ $tasks == *" $1 "* ]]; }
+has() { command -v "$1" >/dev/null 2>&1; }
+module() { pkg-config --exists "$1" 2>/dev/null; }
+header() { echo "#include <$1>" | "$compiler" -E -x c++ - >/dev/null 2>&1; }
+
+compiler=
+for candidate in ${CXX:+"${CXX##* }"} c++ g++ clang++; do
+    if has "$candidate"; then compiler=$candidate; break; fi
+done
+
+manager=none
+for candidate in apt-get brew pkg; do
+    if has "$candidate"; then manager=$candidate; break; fi
+done
+
+packages=()
+reasons=()
+# need APT BREW PKG WHY: notes one missing thing under the name this machine's manager gives it ("-" = part of the system).
+need() {
+    local name=$1
+    case $manager in brew) name=$2 ;; pkg) name=$3 ;; esac
+    [[ $name == - ]] && return 0
+    packages+=("$name")
+    reasons+=("$(printf '%-20s %s' "$name" "$4")")
+}
+
+has "$compiler"             || need g++ gcc - 'compiles the program (C++20)'
+has meson                   || need meson meson meson 'describes the build'
+has ninja                   || need ninja-build ninja ninja 'runs the build'
+has pkg-config              || need pkg-config pkg-config pkgconf 'finds the libraries'
+module spdlog               || need libspdlog-dev spdlog spdlog 'log lines'
+module CLI11                || need libcli11-dev cli11 cli11 'command line flags'
+module tomlplusplus         || need libtomlplusplus-dev tomlplusplus tomlplusplus 'the configuration file'
+module libutf8proc          || need libutf8proc-dev utf8proc utf8proc 'folding of names'
+if wants test || wants check; then
+    header doctest/doctest.h || need doctest-dev doctest doctest 'unit tests'
+    has python3              || need python3 python python3 'black-box tests'
+    has nc                   || need netcat-openbsd - - 'tests that talk as people do'
+fi
+if wants check; then
+    has ccache       || need ccache ccache ccache 'builds again without compiling again'
+    has g++          || need g++ gcc gcc 'the first of the two compilers'
+    has clang++      || need clang llvm llvm 'the second compiler, sanitizers, fuzzing'
+    has clang-tidy   || need clang-tidy llvm llvm 'lint'
+    has clang-format || need clang-format clang-format llvm 'format check'
+    has npm          || need npm node npm 'fetches zig for the macOS cross-build'
+    has git          || need git git git 'lists the files of the tree'
+    has ip           || need iproute2 - - 'loopback in the namespace of the systemd test'
+    has pgrep        || need procps - - 'the systemd test'
+    has systemd-analyze || need systemd - - 'verifies the service unit'
+fi
+
+[[ ${#packages[@]} -eq 0 ]] && exit 0
+
+echo 'roomd needs a few packages that this machine does not have:' >&2
+printf '    %s\n' "${reasons[@]}" >&2
+
+as_root=()
+if [[ $manager != brew && $(id -u) -ne 0 ]]; then
+    if has sudo; then
+        as_root=(sudo)
+    else
+        echo "They cannot be installed from here: not root, and there is no sudo. As root, please run:" >&2
+        echo "    $manager install ${packages[*]}" >&2
+        exit 1
+    fi
+fi
+
+case $manager in
+apt-get)
+    install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends)
+    update=("${as_root[@]}" apt-get update -q)
+    ;;
+brew) install=(brew install) update=(brew update) ;;
+pkg) install=("${as_root[@]}" pkg install -y) update=("${as_root[@]}" pkg update) ;;
+none)
+    echo 'They cannot be installed from here: neither apt-get, brew nor pkg was found. Please install them by hand.' >&2
+    exit 1
+    ;;
+esac
+
+echo "Installing them with ${install[*]} ..." >&2
+# A fresh image has no package lists; a machine with old ones may ask for files that are gone. One update mends both.
+fresh_lists=yes
+if [[ $manager == apt-get ]] && ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then
+    "${update[@]}" >&2
+    fresh_lists=updated
+fi
+if ! "${install[@]}" "${packages[@]}" </dev/null >&2; then
+    if [[ $fresh_lists == updated ]] || ! "${update[@]}" >&2 ||
+        ! "${install[@]}" "${packages[@]}" </dev/null >&2; then
+        echo "Installing failed; nothing was built. The command was: ${install[*]} ${packages[*]}" >&2
+        exit 1
+    fi
+fi
