@@ -13,7 +13,6 @@ ARGS ?=
 SEED ?=
 SEEDS ?= 1-500
 FUZZ_SECONDS ?= 20
-MESON_FLAGS ?=
 TOOLS = test/tools
 
 .PHONY: all build run test install asan sim fuzz tidy fmt fmt-check macos clean
@@ -22,7 +21,7 @@ all: build
 
 build:
 	@$(TOOLS)/setup.sh build
-	@$(TOOLS)/configure.sh build $(MESON_FLAGS)
+	@$(TOOLS)/configure.sh build
 	@ninja -C build roomd room
 
 run: build
@@ -30,7 +29,7 @@ run: build
 
 test:
 	@$(TOOLS)/setup.sh test
-	@$(TOOLS)/configure.sh build $(MESON_FLAGS)
+	@$(TOOLS)/configure.sh build
 	@ninja -C build
 	@meson test -C build --no-rebuild --print-errorlogs
 
@@ -40,13 +39,13 @@ install: build
 
 asan:
 	@$(TOOLS)/setup.sh test
-	@$(TOOLS)/configure.sh build-asan -Db_sanitize=address,undefined $(MESON_FLAGS)
+	@$(TOOLS)/configure.sh build-asan -Db_sanitize=address,undefined
 	@ninja -C build-asan
 	@meson test -C build-asan --no-rebuild --print-errorlogs --timeout-multiplier 4
 
 sim:
 	@$(TOOLS)/setup.sh test
-	@$(TOOLS)/configure.sh build $(MESON_FLAGS)
+	@$(TOOLS)/configure.sh build
 	@ninja -C build roomd-sim
 	@exec build/roomd-sim '$(SEED)' '$(SEEDS)'
 

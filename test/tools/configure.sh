@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Configures a build directory once: configure.sh DIRECTORY [MESON OPTION]...
+# Configures a build directory once: configure.sh DIRECTORY [MESON OPTION]...   MESON_FLAGS adds options to every one.
 # A directory whose configuration was interrupted has no build.ninja and is configured again.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -7,4 +7,5 @@ directory=$1
 shift
 [[ -f $directory/build.ninja ]] && exit 0
 rm -rf "$directory"
-exec meson setup "$directory" "$@"
+# shellcheck disable=SC2086 # several options in one variable
+exec meson setup "$directory" "$@" ${MESON_FLAGS:-}

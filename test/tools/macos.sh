@@ -109,7 +109,7 @@ build() {
         "$directory/cc" -O2 -DUTF8PROC_STATIC -c "$cache/utf8proc/utf8proc.c" -o "$directory/utf8proc.o"
         "$directory/ar" rcs "$directory/libutf8proc.a" "$directory/utf8proc.o"
     fi
-    test/tools/configure.sh "build-macos-$arch" --cross-file "$directory/cross.ini" -Dtests=false ${MESON_FLAGS:-}
+    test/tools/configure.sh "build-macos-$arch" --cross-file "$directory/cross.ini" -Dtests=false
     ninja -C "build-macos-$arch" roomd room
     local program
     for program in roomd room; do

@@ -3,7 +3,7 @@
 # It reads the flags of a clang build, so that it sees what clang sees; nothing is compiled for it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-CXX=clang++ test/tools/configure.sh build-clang ${MESON_FLAGS:-}
+CXX=clang++ test/tools/configure.sh build-clang
 if [[ $# -gt 0 ]]; then
     files=("$@")
 else
