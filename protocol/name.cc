@@ -1,0 +1,239 @@
+#include "protocol/name.h"
+
+#include "protocol/limits.h"
+#include "protocol/script.h"
+
+#include <utf8proc.h>
+
+#include <array>
+#include <cassert>
+#include <cstring>
+#include <span>
+
+namespace roomd {
+
+namespace {
+
+constexpr std::string_view why_empty = "a name has at least one character";
+constexpr std::string_view why_long = "a name has at most 32 characters";
+constexpr std::string_view why_utf8 = "a name is valid UTF-8";
+constexpr std::string_view why_characters = "a name is made of letters, digits, '_', '-' and '.'";
+constexpr std::string_view why_invisible = "a name has no invisible characters";
+constexpr std::string_view why_marks =
+    "a name has accents only on letters, and at most four on one";
+constexpr std::string_view why_reserved = "this name is nobody's";
+constexpr std::string_view why_scripts = "a name does not mix scripts";
+constexpr std::string_view why_unstable = "a name has one folded form";
+
+/// Room for any name in any state of decomposition: one code point becomes at most 18 (U+FDFA).
+constexpr std::size_t code_points_max = std::size_t{name_bytes_max} * 18;
+
+/// One form of a name while it is being judged; on the stack, so that a bad name costs no
+/// allocation.
+struct Form {
+    std::array<char, name_bytes_max> bytes;
+    std::size_t size = 0;
+
+    [[nodiscard]] std::string_view view() const { return {bytes.data(), size}; }
+};
+
+/// `text` normalised into `form`; an explanation if it cannot be, else empty.
+std::string_view normalise(std::string_view text, unsigned options, Form& form) {
+    std::array<utf8proc_int32_t, code_points_max> points; // NOLINT: written before it is read
+    const void* const data = text.data();
+    const auto all = static_cast<utf8proc_option_t>(options);
+    const utf8proc_ssize_t decomposed = utf8proc_decompose(
+        static_cast<const utf8proc_uint8_t*>(data), static_cast<utf8proc_ssize_t>(text.size()),
+        points.data(), static_cast<utf8proc_ssize_t>(points.size()), all);
+    if (decomposed < 0) {
+        return why_utf8;
+    }
+    if (decomposed > static_cast<utf8proc_ssize_t>(points.size())) {
+        return why_long;
+    }
+    const utf8proc_ssize_t composed = utf8proc_normalize_utf32(points.data(), decomposed, all);
+    if (composed < 0) {
+        return why_utf8;
+    }
+    if (composed > static_cast<utf8proc_ssize_t>(name_characters_max)) {
+        return why_long;
+    }
+    form.size = 0;
+    for (const auto point : std::span(points).first(static_cast<std::size_t>(composed))) {
+        std::array<utf8proc_uint8_t, 4> encoded{};
+        const auto bytes = static_cast<std::size_t>(utf8proc_encode_char(point, encoded.data()));
+        assert(form.size + bytes <= form.bytes.size());
+        std::memcpy(&form.bytes[form.size], encoded.data(), bytes);
+        form.size += bytes;
+    }
+    return {};
+}
+
+enum class Kind : std::uint8_t { letter, mark, digit, sign, bad, invisible };
+
+Kind kind_of(utf8proc_int32_t point) {
+    if (point == '_' || point == '-' || point == '.') {
+        return Kind::sign;
+    }
+    if (utf8proc_get_property(point)->ignorable != 0) {
+        return Kind::invisible;
+    }
+    switch (utf8proc_category(point)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+        return Kind::letter;
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+        return Kind::mark;
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_NO:
+        return Kind::digit;
+    case UTF8PROC_CATEGORY_CF:
+        return Kind::invisible;
+    default:
+        return Kind::bad;
+    }
+}
+
+/// What is wrong with one form of a name, or empty.
+std::string_view judge(std::string_view name, ScriptPolicy scripts) {
+    if (name.empty()) {
+        return why_empty;
+    }
+    bool marks_allowed = false; // behind a letter, or a mark that is
+    std::uint32_t marks = 0;
+    bool script_known = false;
+    Script script = Script::other;
+    const void* const data = name.data();
+    const auto* const bytes = static_cast<const utf8proc_uint8_t*>(data);
+    for (std::size_t at = 0; at < name.size();) {
+        utf8proc_int32_t point = 0;
+        const auto step =
+            utf8proc_iterate(bytes + at, static_cast<utf8proc_ssize_t>(name.size() - at), &point);
+        assert(step > 0); // normalise() wrote it
+        at += static_cast<std::size_t>(step);
+        const Kind kind = kind_of(point);
+        if (kind == Kind::bad || kind == Kind::invisible) {
+            return kind == Kind::bad ? why_characters : why_invisible;
+        }
+        marks = kind == Kind::mark ? marks + 1 : 0;
+        marks_allowed = kind == Kind::letter || (kind == Kind::mark && marks_allowed);
+        if (marks > 0 && (!marks_allowed || marks > name_marks_max)) {
+            return why_marks;
+        }
+        if (kind == Kind::letter && scripts == ScriptPolicy::single) {
+            const Script here = script_of(static_cast<char32_t>(point));
+            if (script_known && here != script) {
+                return why_scripts;
+            }
+            script_known = true;
+            script = here;
+        }
+    }
+    return {};
+}
+
+/// NFKC case folding until nothing changes. Once is enough for nearly every name; where folding
+/// makes a letter of a mark (U+0345) it is not.
+std::string_view fold(std::string_view text, Form& folded) {
+    constexpr unsigned options =
+        UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE;
+    Form before{};
+    std::memcpy(before.bytes.data(), text.data(), text.size());
+    before.size = text.size();
+    constexpr int rounds_max = 4;
+    for (int round = 0; round < rounds_max; ++round) {
+        const std::string_view why = normalise(before.view(), options, folded);
+        if (!why.empty() || folded.view() == before.view()) {
+            return why;
+        }
+        before = folded;
+    }
+    return why_unstable;
+}
+
+/// The two lengths in front of the bytes.
+constexpr std::size_t block_head_bytes = 2;
+static_assert(name_bytes_max <= 0xFF, "a length is one byte");
+
+std::size_t length_at(const std::unique_ptr<char[]>& block, std::size_t index) {
+    return static_cast<unsigned char>(block[index]);
+}
+
+} // namespace
+
+std::variant<Name, BadName> Name::parse(std::string_view text, NameKind kind,
+                                        ScriptPolicy scripts) {
+    if (text.empty()) {
+        return BadName{why_empty};
+    }
+    if (text.size() > name_bytes_max) {
+        return BadName{why_long};
+    }
+    Form typed{};
+    Form folded{};
+    std::string_view why = normalise(text, UTF8PROC_STABLE | UTF8PROC_COMPOSE, typed);
+    if (why.empty()) {
+        why = judge(typed.view(), ScriptPolicy::any);
+    }
+    if (why.empty()) {
+        why = fold(typed.view(), folded);
+    }
+    // Scripts are compared in the folded form: a full-width or mathematical "a" is Latin there.
+    if (why.empty()) {
+        why = judge(folded.view(), scripts);
+    }
+    if (why.empty() && kind == NameKind::nick &&
+        (folded.view() == "server" || folded.view() == "roomd")) {
+        why = why_reserved;
+    }
+    if (!why.empty()) {
+        return BadName{why};
+    }
+    return Name{typed.view(), folded.view()};
+}
+
+Name::Name(std::string_view text, std::string_view folded) {
+    const std::size_t folded_bytes = folded == text ? 0 : folded.size();
+    block_ = std::unique_ptr<char[]>(new char[block_head_bytes + text.size() + folded_bytes]);
+    block_[0] = static_cast<char>(text.size());
+    block_[1] = static_cast<char>(folded_bytes);
+    std::memcpy(&block_[block_head_bytes], text.data(), text.size());
+    if (folded_bytes > 0) {
+        std::memcpy(&block_[block_head_bytes + text.size()], folded.data(), folded_bytes);
+    }
+}
+
+Name::Name(const Name& other) {
+    if (other.block_) {
+        const std::size_t bytes =
+            block_head_bytes + length_at(other.block_, 0) + length_at(other.block_, 1);
+        block_ = std::unique_ptr<char[]>(new char[bytes]);
+        std::memcpy(block_.get(), other.block_.get(), bytes);
+    }
+}
+
+Name& Name::operator=(const Name& other) {
+    if (this != &other) {
+        *this = Name{other};
+    }
+    return *this;
+}
+
+std::string_view Name::text() const {
+    return block_ ? std::string_view{&block_[block_head_bytes], length_at(block_, 0)}
+                  : std::string_view{};
+}
+
+std::string_view Name::folded() const {
+    const std::size_t bytes = block_ ? length_at(block_, 1) : 0;
+    return bytes == 0 ? text()
+                      : std::string_view{&block_[block_head_bytes + length_at(block_, 0)], bytes};
+}
+
+} // namespace roomd
