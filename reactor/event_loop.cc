@@ -1,0 +1,114 @@
+#include "reactor/event_loop.h"
+
+#include "reactor/sys.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace roomd {
+
+namespace {
+// A herd of timers with one deadline (a restart's first minute) must not hold up the sockets: what does
+// not fit fires in the next tick, which does not sleep.
+constexpr std::size_t timers_per_tick_max = 1024;
+} // namespace
+
+EventLoop::EventLoop() : now_(sys::monotonic_now()) {}
+
+Key EventLoop::watch(int fd, Interest interest, Watcher& watcher) {
+    const Key key = watchers_.insert({&watcher, Ready::none});
+    try {
+        poller_.add(fd, interest, key);
+    } catch (...) {
+        watchers_.erase(key);
+        throw;
+    }
+    return key;
+}
+
+void EventLoop::forget(Key key, int fd) {
+    if (watchers_.find(key) != nullptr) {
+        poller_.remove(fd);
+        watchers_.erase(key);
+    }
+}
+
+void EventLoop::again(Key key, Ready ready) {
+    Entry* const entry = watchers_.find(key);
+    if (entry == nullptr) {
+        return;
+    }
+    if (entry->requeued == Ready::none) {
+        requeued_.push_back(key);
+    }
+    entry->requeued = entry->requeued | ready;
+}
+
+TimerKey EventLoop::after(Duration delay, Timed& timed) {
+    return timers_.add(now_ + std::max(delay, Duration::zero()), timed);
+}
+
+void EventLoop::cancel(TimerKey key) {
+    timers_.cancel(key);
+}
+
+void EventLoop::at_tick_end(TickEnd& hook) {
+    assert(hook_ == nullptr);
+    hook_ = &hook;
+}
+
+void EventLoop::run() {
+    while (!stopping_) {
+        tick(std::nullopt);
+    }
+}
+
+void EventLoop::tick(std::optional<Duration> longest) {
+    const std::span<const Edge> edges = poller_.wait(time_to_wait(longest));
+    now_ = sys::monotonic_now();
+    ++ticks_;
+    running_.swap(requeued_); // taken before the edges: what they requeue waits for the next tick
+    for (const Edge& edge : edges) {
+        dispatch(edge.key, edge.ready);
+    }
+    run_requeued();
+    timers_.fire(now_, timers_per_tick_max);
+    busy_ = hook_ != nullptr && hook_->on_tick_end() == Activity::busy;
+}
+
+std::optional<Duration> EventLoop::time_to_wait(std::optional<Duration> longest) {
+    if (busy_ || stopping_ || !requeued_.empty()) {
+        return Duration::zero();
+    }
+    const std::optional<TimePoint> deadline = timers_.next();
+    if (!deadline) {
+        return longest;
+    }
+    // now_ is from the last tick, so a slow tick makes this wait a little long: ask the clock again.
+    const Duration left = std::max(*deadline - sys::monotonic_now(), Duration::zero());
+    return longest ? std::min(left, *longest) : left;
+}
+
+void EventLoop::dispatch(Key key, Ready ready) {
+    const Entry* const entry = watchers_.find(key);
+    if (entry != nullptr) { // else: raised for somebody who is gone
+        entry->watcher->on_ready(ready);
+    }
+}
+
+void EventLoop::run_requeued() {
+    for (const Key key : running_) {
+        Entry* const entry = watchers_.find(key);
+        if (entry == nullptr) {
+            continue;
+        }
+        const Ready ready = entry->requeued;
+        entry->requeued = Ready::none;
+        if (ready != Ready::none) {
+            entry->watcher->on_ready(ready);
+        }
+    }
+    running_.clear();
+}
+
+} // namespace roomd

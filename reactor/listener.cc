@@ -1,0 +1,100 @@
+#include "reactor/listener.h"
+
+#include "reactor/sys.h"
+
+#include <chrono>
+
+namespace roomd {
+
+namespace {
+constexpr Duration accept_pause = std::chrono::milliseconds(100);
+} // namespace
+
+Listener::Listener(EventLoop& loop, Fd fd, std::uint32_t accepts_per_tick_max, ListenerOwner& owner,
+                   std::string unix_path, Fd unix_lock)
+    : loop_(&loop), owner_(&owner), unix_path_(std::move(unix_path)),
+      unix_lock_(std::move(unix_lock)), fd_(std::move(fd)), reserve_(sys::reserve_descriptor()),
+      accepts_per_tick_max_(accepts_per_tick_max) {
+    key_ = loop.watch(fd_.get(), Interest::read, *this);
+}
+
+Listener::~Listener() {
+    loop_->cancel(pause_);
+    loop_->forget(key_, fd_.get());
+    if (!unix_path_.empty()) {
+        sys::unlink_path(unix_path_); // we made it and hold its lock
+    }
+}
+
+void Listener::resume() {
+    if (pause_) {
+        loop_->cancel(pause_);
+        pause_ = {};
+        loop_->again(key_, Ready::readable);
+    }
+}
+
+void Listener::on_timer(TimerKey /*key*/) {
+    pause_ = {};
+    on_ready(Ready::readable);
+}
+
+void Listener::on_ready(Ready /*ready*/) {
+    for (std::uint32_t budget = accepts_per_tick_max_; budget > 0; --budget) {
+        sys::AcceptResult result = sys::accept_one(fd_.get());
+        switch (result.status) {
+        case sys::AcceptStatus::ok:
+            owner_->on_accept(*this, std::move(result.fd), result.peer);
+            break;
+        case sys::AcceptStatus::again:
+            break;
+        case sys::AcceptStatus::would_block:
+            return;
+        case sys::AcceptStatus::no_descriptor:
+            if (!refuse_one()) {
+                return;
+            }
+            break;
+        case sys::AcceptStatus::no_memory:
+        case sys::AcceptStatus::failed:
+            owner_->on_accept_error(*this, result.error);
+            pause();
+            return;
+        }
+    }
+    loop_->again(key_, Ready::readable);
+}
+
+bool Listener::refuse_one() {
+    if (!reserve_) {
+        reserve_ = sys::reserve_descriptor(); // perhaps one has become free since
+    }
+    if (!reserve_) {
+        pause();
+        return false;
+    }
+    reserve_.reset();
+    sys::AcceptResult result = sys::accept_one(fd_.get());
+    if (result.status == sys::AcceptStatus::ok) {
+        owner_->on_refuse(*this, result.fd, result.peer);
+        result.fd.reset();
+    }
+    reserve_ = sys::reserve_descriptor();
+    if (result.status == sys::AcceptStatus::would_block) {
+        return false;
+    }
+    if (result.status == sys::AcceptStatus::no_descriptor) { // ENFILE: the whole machine has none
+        owner_->on_accept_error(*this, result.error);
+        pause();
+        return false;
+    }
+    return true;
+}
+
+void Listener::pause() {
+    if (!pause_) {
+        pause_ = loop_->after(accept_pause, *this);
+    }
+}
+
+} // namespace roomd

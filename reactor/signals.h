@@ -1,0 +1,50 @@
+// Signals — signals as events of the loop, by a self-pipe; the same on every system.
+//
+// One per program (asserted): handlers cannot carry a pointer. The handler writes the signal's number and nothing more; the watcher
+// reads it in the loop and tells the owner. SIGPIPE is ignored for the whole process. Restores the old handlers when it goes.
+#pragma once
+
+#include "reactor/event_loop.h"
+#include "reactor/fd.h"
+
+#include <csignal>
+#include <initializer_list>
+#include <vector>
+
+namespace roomd {
+
+class SignalOwner {
+public:
+    /// In the loop, not in the handler. Signals that come faster than they are read are one.
+    virtual void on_signal(int signal) = 0;
+
+protected:
+    ~SignalOwner() = default;
+};
+
+class Signals final : public Watcher {
+public:
+    /// Throws std::system_error.
+    Signals(EventLoop& loop, std::initializer_list<int> signals, SignalOwner& owner);
+    ~Signals();
+    Signals(const Signals&) = delete;
+    Signals& operator=(const Signals&) = delete;
+    Signals(Signals&&) = delete;
+    Signals& operator=(Signals&&) = delete;
+
+    void on_ready(Ready ready) override;
+
+private:
+    struct Saved {
+        int signal;
+        struct sigaction action;
+    };
+    EventLoop* loop_;
+    SignalOwner* owner_;
+    std::vector<Saved> saved_;
+    Fd read_end_;
+    Fd write_end_;
+    Key key_;
+};
+
+} // namespace roomd

@@ -1,0 +1,151 @@
+// Stream — one non-blocking stream socket: descriptor, unparsed input, unsent output.
+//
+// Owned by its StreamOwner's owner; borrowed by the event loop. Reads until the kernel has no more (or the tick's budget is
+// spent), writes only at the tick's end, and never inside send(). Knows bytes, no messages.
+//
+//            close_after_flush           all written          peer closed | owner's patience
+//   open ───────────────────────▶ draining ──────────▶ lingering ──────────────────▶ closed
+//     └──────── close_now | reset ──────┴──────────────────┴────────────────────────────▲
+//
+// Lingering: our side is shut for writing and what still comes is thrown away, because closing with unread input would make the
+// kernel reset the connection and destroy the goodbye. How long that may last is the owner's to say (close_now).
+//
+// Invariants (check()): closed has no descriptor, no key, no bytes; a stream in the flush list is there once; what was
+// read stays until the owner consumes it. Once reading is paused or its budget spent, the stream requeues itself: under
+// edge triggering nobody else would.
+#pragma once
+
+#include "reactor/arena.h"
+#include "reactor/event_loop.h"
+#include "reactor/fd.h"
+#include "reactor/flush_list.h"
+#include "reactor/out_queue.h"
+#include "reactor/ring_buffer.h"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace roomd {
+
+class Stream;
+
+enum class StreamEnd : std::uint8_t {
+    finished, // everything was written, and the peer has closed too
+    reset,    // the connection broke
+    aborted   // close_now(): we did not wait
+};
+
+class StreamOwner {
+public:
+    /// Bytes were added to input(). Consume what is complete; the rest stays. May send, pause, close.
+    virtual void on_input(Stream& stream) = 0;
+    /// The peer will send no more; input() holds what is left. It may still read.
+    virtual void on_end_of_input(Stream& stream) = 0;
+    /// A notice is about to be sent: append its bytes to `out`.
+    virtual void write_notice(Stream& stream, const std::vector<Lost>& lost, std::string& out) = 0;
+    /// The queue has become empty, or shorter by a flush. Called at the tick's end.
+    virtual void on_flushed(Stream& stream) = 0;
+    /// Exactly once. The descriptor is closed; do not destroy the stream before the tick's end has buried it.
+    virtual void on_closed(Stream& stream, StreamEnd end) = 0;
+
+protected:
+    ~StreamOwner() = default;
+};
+
+/// What all streams of one program share; lives longer than they do.
+struct StreamHost {
+    EventLoop& loop;
+    Arena& arena;
+    FlushList& flush_list;
+    BlockPool blocks;
+    std::uint32_t read_bytes_per_tick_max = 64 * 1024;
+    std::uint32_t flush_bytes_per_tick_max = 256 * 1024;
+    std::string scratch; // for notices
+    // counters
+    std::uint64_t bytes_read = 0;
+    std::uint64_t bytes_written = 0;
+    std::uint64_t read_calls = 0;
+    std::uint64_t write_calls = 0;
+};
+
+class Stream final : public Watcher {
+public:
+    /// Takes a connected (or connecting) non-blocking socket and watches it. Throws std::system_error when the poller is full.
+    Stream(StreamHost& host, Fd fd, StreamOwner& owner);
+    ~Stream();
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
+    Stream(Stream&&) = delete;
+    Stream& operator=(Stream&&) = delete;
+
+    /// Copies into the queue; written at the tick's end. Ignored once closing.
+    void send(std::string_view bytes);
+    /// Queues a window of a shared chunk. Ignored once closing.
+    void send(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to);
+
+    [[nodiscard]] RingBuffer& input() { return input_; }
+    [[nodiscard]] const OutQueue& output() const { return output_; }
+
+    /// Drops the oldest unsent units, see OutQueue::drop_oldest. Returns how many.
+    std::uint64_t drop_oldest(std::uint32_t bytes_left);
+
+    /// No reading until resumed; the owner is not called for input meanwhile.
+    void pause_reading() { reading_paused_ = true; }
+    /// Also calls on_input() next tick if bytes wait that were read before the pause.
+    void resume_reading();
+    [[nodiscard]] bool reading_paused() const { return reading_paused_; }
+    /// on_input() again next tick: the owner stopped before it was done.
+    void requeue_input();
+
+    /// No more is taken in or read for the owner; what is queued is written, then shut, then lingered. Idempotent.
+    void close_after_flush();
+    /// At once; queued bytes are lost. Idempotent.
+    void close_now(StreamEnd end = StreamEnd::aborted);
+
+    /// Writes until empty, blocked or out of budget. Called by the flush list.
+    Activity flush();
+
+    [[nodiscard]] bool open() const { return state_ == State::open; }
+    [[nodiscard]] bool closed() const { return state_ == State::closed; }
+    [[nodiscard]] bool lingering() const { return state_ == State::lingering; }
+    /// The kernel takes no more for now.
+    [[nodiscard]] bool blocked() const { return blocked_; }
+    /// Since when nothing was taken although something waited; only meaningful while blocked().
+    [[nodiscard]] TimePoint blocked_since() const { return blocked_since_; }
+    [[nodiscard]] int fd() const { return fd_.get(); }
+    [[nodiscard]] bool input_ended() const { return input_ended_; }
+
+    void on_ready(Ready ready) override;
+    void check() const;
+
+private:
+    friend class FlushList;
+    enum class State : std::uint8_t { open, draining, lingering, closed };
+
+    void read();
+    void read_and_discard();
+    void after_flush();
+    void write_failed();
+    void dirty();
+
+    StreamHost* host_;
+    StreamOwner* owner_;
+    Key key_;
+    RingBuffer input_;
+    OutQueue output_;
+    TimePoint blocked_since_{};
+    std::uint32_t flush_index_ = UINT32_MAX; // place in the flush list
+    Fd fd_;
+    State state_ = State::open;
+    bool blocked_ = false;       // the last write met would_block
+    bool writable_ = false;      // an edge came since
+    bool readable_ = false;      // an edge came and would_block has not been met since
+    bool input_pending_ = false; // the owner has not been shown all of input_
+    bool reading_paused_ = false;
+    bool input_ended_ = false;
+    bool write_failed_ = false;
+};
+
+} // namespace roomd

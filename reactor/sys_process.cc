@@ -1,0 +1,149 @@
+#include "reactor/sys.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <memory>
+#include <netdb.h>
+#include <stdexcept>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <system_error>
+#include <time.h> // NOLINT: clock_gettime is POSIX, not in <ctime>
+#include <unistd.h>
+
+// The calls that are made at start or once a tick: clocks, names, files, the process itself.
+namespace roomd::sys {
+
+namespace {
+
+timespec read_clock(clockid_t clock) {
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return now;
+}
+
+[[noreturn]] void fail(const char* what) {
+    throw std::system_error(errno, std::generic_category(), what);
+}
+
+} // namespace
+
+TimePoint monotonic_now() {
+    const timespec now = read_clock(CLOCK_MONOTONIC);
+    return TimePoint(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
+}
+
+WallTime wall_now() {
+    const timespec now = read_clock(CLOCK_REALTIME);
+    return static_cast<WallTime>(now.tv_sec) * 1000U + static_cast<WallTime>(now.tv_nsec) / 1'000'000U;
+}
+
+void random_bytes(std::span<std::byte> out) {
+    if (::getentropy(out.data(), out.size()) != 0) {
+        fail("getentropy");
+    }
+}
+
+std::vector<SocketAddress> resolve(const std::string& host, std::uint16_t port, bool datagram) {
+    addrinfo hints{};
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = datagram ? SOCK_DGRAM : SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICSERV;
+    addrinfo* found = nullptr;
+    const std::string service = std::to_string(port);
+    const int status = ::getaddrinfo(host.c_str(), service.c_str(), &hints, &found);
+    if (status != 0) {
+        throw std::runtime_error("cannot resolve \"" + host + "\": " + ::gai_strerror(status));
+    }
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
+    std::vector<SocketAddress> addresses;
+    for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
+        SocketAddress address;
+        address.length = entry->ai_addrlen;
+        __builtin_memcpy(&address.storage, entry->ai_addr, entry->ai_addrlen);
+        addresses.push_back(address);
+    }
+    return addresses;
+}
+
+UnixPath probe_unix_path(const std::string& path) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) {
+        return UnixPath::absent;
+    }
+    if (!S_ISSOCK(status.st_mode)) {
+        return UnixPath::not_a_socket;
+    }
+    try {
+        const Fd probe = connect_begin(unix_address(path));
+        return UnixPath::live;
+    } catch (const std::system_error& error) {
+        // EAGAIN: its backlog is full, so somebody listens (unix(7)).
+        return error.code().value() == ECONNREFUSED ? UnixPath::stale : UnixPath::live;
+    }
+}
+
+Fd lock_beside(const std::string& path) {
+    const std::string lock_path = path + ".lock";
+    Fd fd(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!fd) {
+        fail(lock_path.c_str());
+    }
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) {
+            return {};
+        }
+        fail(lock_path.c_str());
+    }
+    return fd;
+}
+
+void unlink_path(const std::string& path) {
+    static_cast<void>(::unlink(path.c_str()));
+}
+
+std::pair<Fd, Fd> make_pipe() {
+    int ends[2] = {-1, -1}; // NOLINT: pipe(2) takes an array
+    if (::pipe(ends) != 0) {
+        fail("pipe");
+    }
+    for (const int end : ends) {
+        static_cast<void>(::fcntl(end, F_SETFD, FD_CLOEXEC));
+        static_cast<void>(::fcntl(end, F_SETFL, ::fcntl(end, F_GETFL) | O_NONBLOCK));
+    }
+    return {Fd(ends[0]), Fd(ends[1])};
+}
+
+void write_byte(int fd, unsigned char byte) noexcept {
+    const int saved = errno; // called from signal handlers: leave no trace
+    static_cast<void>(::write(fd, &byte, 1) == 1);
+    errno = saved;
+}
+
+Fd reserve_descriptor() {
+    return Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+}
+
+std::uint64_t descriptor_limit() {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_cur;
+}
+
+std::uint64_t raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
+    }
+    return descriptor_limit();
+}
+
+std::string error_text(int error) {
+    return std::generic_category().message(error);
+}
+
+} // namespace roomd::sys
