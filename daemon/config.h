@@ -1,8 +1,9 @@
 // Config — everything an operator can choose, with its default, after all sources were merged.
 //
-// A plain value: built once before the reactor runs (and again by a reload, all or nothing), then only
-// read. Sources, strongest first: command line, ROOMD_* environment, configuration file, default. Each
-// number is one row of the option table in config_options.cc: flag, variable, file key, bounds and help all come from there.
+// A plain value: built once before the reactor runs (and again by a reload, all or nothing), then
+// only read. Sources, strongest first: command line, ROOMD_* environment, configuration file,
+// default. Each number is one row of the option table in config_options.cc: flag, variable, file
+// key, bounds and help all come from there.
 #pragma once
 
 #include "protocol/decoder.h"
@@ -21,29 +22,30 @@ namespace roomd {
 /// disconnect for plain, which cannot be told.
 enum class SlowPolicy : std::uint8_t { by_format, gap, disconnect, wait };
 
-/// The numbers of policy. Units last in the name; `_max` is inclusive; bytes, milliseconds or counts.
+/// The numbers of policy. Units last in the name; `_max` is inclusive; bytes, milliseconds or
+/// counts.
 struct Limits {
     DecoderLimits wire; // frame_bytes_max, line_bytes_max
 
     // one reader's queue
-    std::uint32_t queue_soft_bytes = 256 * 1024;      // above it for queue_soft_ms: judged as full
+    std::uint32_t queue_soft_bytes = 256 * 1024; // above it for queue_soft_ms: judged as full
     std::uint32_t queue_soft_ms = 10'000;
-    std::uint32_t queue_bytes_max = 1024 * 1024;      // above it: the slow policy acts at once
-    std::uint32_t queue_entries_max = 4'096;          // pieces in the queue, whatever their size
-    std::uint32_t stalled_ms_max = 30'000;            // takes no byte for so long: closed, `slow`
-    std::uint64_t pinned_bytes_max = 256ULL << 20U;   // all queues and open runs together
-    std::uint32_t reply_bytes_max = 64 * 1024;        // own answers unsent: its commands wait
+    std::uint32_t queue_bytes_max = 1024 * 1024;    // above it: the slow policy acts at once
+    std::uint32_t queue_entries_max = 4'096;        // pieces in the queue, whatever their size
+    std::uint32_t stalled_ms_max = 30'000;          // takes no byte for so long: closed, `slow`
+    std::uint64_t pinned_bytes_max = 256ULL << 20U; // all queues and open runs together
+    std::uint32_t reply_bytes_max = 64 * 1024;      // own answers unsent: its commands wait
 
     // connections
-    std::uint32_t connections_max = 0;                // 0: what the descriptor limit allows, less 64
-    std::uint32_t first_payload_ms_max = 10'000;      // public listeners only
-    std::uint32_t partial_ms_max = 15'000;            // an unfinished frame or line
-    std::uint32_t linger_ms_max = 5'000;              // after the goodbye, until the peer has closed
-    std::uint32_t drain_ms_max = 10'000;              // on SIGTERM, for all of them
+    std::uint32_t connections_max = 0;           // 0: what the descriptor limit allows, less 64
+    std::uint32_t first_payload_ms_max = 10'000; // public listeners only
+    std::uint32_t partial_ms_max = 15'000;       // an unfinished frame or line
+    std::uint32_t linger_ms_max = 5'000;         // after the goodbye, until the peer has closed
+    std::uint32_t drain_ms_max = 10'000;         // on SIGTERM, for all of them
     std::uint32_t keepalive_idle_s = 60;
     std::uint32_t keepalive_interval_s = 10;
     std::uint32_t keepalive_probes = 3;
-    std::uint32_t user_timeout_ms = 30'000;           // TCP_USER_TIMEOUT
+    std::uint32_t user_timeout_ms = 30'000; // TCP_USER_TIMEOUT
 
     // fairness, per turn of the reactor
     std::uint32_t accepts_per_tick_max = 128;
@@ -56,14 +58,14 @@ struct Limits {
     std::uint32_t rooms_per_member_max = 50;
     std::uint32_t rooms_max = 10'000;
     std::uint32_t members_per_room_max = 20'000;
-    std::uint32_t room_idle_ms = 60'000;              // an empty room is forgotten after so long
-    std::uint32_t history_messages_max = 1'000;       // per room
-    std::uint32_t history_bytes_max = 1024 * 1024;    // per room
+    std::uint32_t room_idle_ms = 60'000;           // an empty room is forgotten after so long
+    std::uint32_t history_messages_max = 1'000;    // per room
+    std::uint32_t history_bytes_max = 1024 * 1024; // per room
     std::uint64_t history_total_bytes_max = 128ULL << 20U;
-    std::uint32_t presence_members_max = 100;         // above: `crowd` instead of join and part
+    std::uint32_t presence_members_max = 100; // above: `crowd` instead of join and part
 
     // per source address and per connection; listeners that are neither loopback nor Unix only
-    std::uint32_t source_connections_max = 32;        // IPv4 /32, IPv6 /64
+    std::uint32_t source_connections_max = 32; // IPv4 /32, IPv6 /64
     std::uint32_t source_connects_per_minute_max = 60;
     std::uint32_t messages_per_second_max = 10;
     std::uint32_t messages_burst_max = 20;
@@ -75,7 +77,7 @@ struct Limits {
     std::uint32_t joins_burst_max = 20;
     std::uint32_t nicks_per_minute_max = 3;
 
-    std::uint32_t log_lines_per_second_max = 20;      // per kind of event
+    std::uint32_t log_lines_per_second_max = 20; // per kind of event
 };
 
 enum class RateLimits : std::uint8_t { by_address, on, off };
@@ -84,11 +86,12 @@ enum class RateLimits : std::uint8_t { by_address, on, off };
 struct ListenerSpec {
     Endpoint endpoint;
     Framing framing = Framing::automatic;
-    std::string room = "lobby";       // entered on connect; empty: none
-    std::uint32_t flush_ms = 0;       // line framing: text waiting so long counts as a line; 0 = never
-    bool debug = false;               // /trace and /conns; loopback or Unix only
-    RateLimits limits = RateLimits::by_address; // `limits=on|off`; by_address: on unless loopback or Unix
-    std::string uri;                  // as given, for messages
+    std::string room = "lobby"; // entered on connect; empty: none
+    std::uint32_t flush_ms = 0; // line framing: text waiting so long counts as a line; 0 = never
+    bool debug = false;         // /trace and /conns; loopback or Unix only
+    RateLimits limits =
+        RateLimits::by_address; // `limits=on|off`; by_address: on unless loopback or Unix
+    std::string uri;            // as given, for messages
 };
 
 /// Settings of rooms by name ([[room]] in the file).
@@ -104,10 +107,11 @@ enum class LogFormat : std::uint8_t { text, json };
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
 struct Config {
-    std::vector<ListenerSpec> listeners; // default: tcp://127.0.0.1:8888, tcp://127.0.0.1:8889?framing=line&debug=on
+    /// default: tcp://127.0.0.1:8888 and tcp://127.0.0.1:8889?framing=line&debug=on
+    std::vector<ListenerSpec> listeners;
     Limits limits;
     std::vector<RoomSpec> rooms;
-    std::string name = "roomd";          // SERVER in `welcome`; one word
+    std::string name = "roomd"; // SERVER in `welcome`; one word
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::text;
     std::uint32_t bind_retry_s = 0;
@@ -119,18 +123,22 @@ enum class ConfigAction : std::uint8_t { run, exit };
 
 struct ConfigResult {
     ConfigAction action;
-    int exit_code;          // sysexits: 0, 64 (usage), 66 (no such file), 78 (configuration)
-    std::string output;     // for stdout: --help, --version, --print-config, --check-config
-    std::string error;      // for stderr: names the option, file, line and column, and the way out
-    Config config;          // valid if action == run
+    int exit_code;      // sysexits: 0, 64 (usage), 66 (no such file), 78 (configuration)
+    std::string output; // for stdout: --help, --version, --print-config, --check-config
+    std::string error;  // for stderr: names the option, file, line and column, and the way out
+    Config config;      // valid if action == run
+    std::vector<std::string>
+        warnings; // for the log, one line each: ROOMD_* variables that nothing reads
 };
 
-/// Reads command line, environment and file. Never exits, never prints, never throws.
+/// Reads command line, environment and file. Never exits, never prints, never throws. Remembers
+/// nothing: a reload calls it again with the same arguments, and keeps the old Config unless action
+/// is run.
 [[nodiscard]] ConfigResult load_config(int argc, const char* const* argv,
                                        const char* const* environment);
 
-/// `tcp://HOST:PORT?framing=..&room=..&flush=..&debug=on`, `udp://..`, `unix:/path?mode=0660`, `fd:NAME`.
-/// On failure `error` is set to one sentence that names the part that is wrong.
+/// `tcp://HOST:PORT?framing=..&room=..&flush=..&debug=on`, `udp://..`, `unix:/path?mode=0660`,
+/// `fd:NAME`. On failure `error` is set to one sentence that names the part that is wrong.
 [[nodiscard]] bool parse_listener(std::string_view uri, ListenerSpec& spec, std::string& error);
 
 /// The program's version, one word, e.g. "0.1.0".

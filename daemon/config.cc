@@ -1,0 +1,272 @@
+#include "daemon/config.h"
+
+#include "daemon/config_sources.h"
+#include "protocol/name.h"
+#include "protocol/text.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+// The build defines ROOMD_VERSION; left undefined it stringizes to its own name.
+#define ROOMD_STRINGIZED(text) #text
+#define ROOMD_EXPANDED(text) ROOMD_STRINGIZED(text)
+
+namespace roomd {
+
+namespace {
+
+constexpr std::size_t shown_bytes_max = 80;
+constexpr std::array<const char*, 2> default_listeners = {
+    "tcp://127.0.0.1:8888", "tcp://127.0.0.1:8889?framing=line&debug=on"};
+
+std::size_t index_of(std::string_view name) {
+    const auto table = settings();
+    const auto found = std::find_if(table.begin(), table.end(),
+                                    [&](const Setting& row) { return row.name == name; });
+    return static_cast<std::size_t>(found - table.begin());
+}
+
+struct Environment {
+    std::vector<Given> given;
+    std::optional<std::string> config_path;
+    std::vector<std::string> warnings;
+};
+
+std::vector<std::string> words_of(std::string_view text) {
+    std::vector<std::string> words;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(' '), text.size());
+        if (end > 0) {
+            words.emplace_back(text.substr(0, end));
+        }
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    return words;
+}
+
+/// An empty variable counts as absent: that is how a unit file takes one back.
+void read_variable(std::string_view name, std::string_view value, Environment& result) {
+    if (!name.starts_with("ROOMD_") || value.empty()) {
+        return;
+    }
+    if (name == "ROOMD_CONFIG") {
+        result.config_path = value;
+        return;
+    }
+    const auto table = settings();
+    for (std::size_t i = 0; i < table.size(); ++i) {
+        if (variable_of(table[i]) == name) {
+            std::vector<std::string> texts{std::string(value)};
+            result.given.push_back(
+                Given{i, kind_of(table[i]) == Kind::list ? words_of(value) : std::move(texts),
+                      std::string(name), "env " + std::string(name)});
+            return;
+        }
+    }
+    std::vector<std::string> known = {"ROOMD_CONFIG"};
+    for (const Setting& row : table) {
+        known.push_back(variable_of(row));
+    }
+    result.warnings.push_back("nothing reads the variable " + quoted(name, shown_bytes_max) +
+                              did_you_mean(name, known));
+}
+
+Environment read_environment(const char* const* environment) {
+    Environment result;
+    for (; environment != nullptr && *environment != nullptr; ++environment) {
+        const std::string_view entry = *environment;
+        const std::size_t equals = entry.find('=');
+        if (equals != std::string_view::npos) {
+            read_variable(entry.substr(0, equals), entry.substr(equals + 1), result);
+        }
+    }
+    return result;
+}
+
+bool apply_all(const std::vector<Given>& source, int exit_code, Merged& merged) {
+    for (const Given& given : source) {
+        const std::string why = apply(settings()[given.setting], given.texts, merged.config);
+        if (!why.empty()) {
+            merged.error = given.where + ": " + why;
+            merged.exit_code = exit_code;
+            return false;
+        }
+        merged.origins[given.setting] = given.origin;
+    }
+    return true;
+}
+
+/// A soft limit that nobody set follows a hard one that somebody lowered.
+std::string settle_queue(Merged& merged) {
+    Limits& limits = merged.config.limits;
+    std::string& origin = merged.origins[index_of("queue_soft_bytes")];
+    if (limits.queue_soft_bytes <= limits.queue_bytes_max) {
+        return {};
+    }
+    if (origin != "default") {
+        return "queue_soft_bytes (" + origin + ") is " + std::to_string(limits.queue_soft_bytes) +
+               ", above queue_bytes_max, which is " + std::to_string(limits.queue_bytes_max) +
+               ": lower the first or raise the second";
+    }
+    limits.queue_soft_bytes = limits.queue_bytes_max;
+    origin = "default, not above queue_bytes_max";
+    return {};
+}
+
+std::string refuse_public(const Config& config) {
+    if (config.insecure_public) {
+        return {};
+    }
+    for (const ListenerSpec& spec : config.listeners) {
+        const Transport transport = spec.endpoint.transport;
+        const bool network = transport == Transport::tcp || transport == Transport::udp;
+        if (network && !is_loopback_host(spec.endpoint.host)) {
+            return "listener " + quoted(spec.uri, shown_bytes_max) +
+                   " can be reached from other machines, and roomd has neither passwords nor "
+                   "encryption yet. Use 127.0.0.1, [::1] or unix:/path, or say --insecure-public";
+        }
+    }
+    return {};
+}
+
+std::string refuse_rooms(const std::vector<GivenRoom>& rooms) {
+    std::vector<Name> seen;
+    for (const GivenRoom& room : rooms) {
+        auto parsed = Name::parse(room.spec.name, NameKind::room, ScriptPolicy::any);
+        Name* const name = std::get_if<Name>(&parsed);
+        if (name == nullptr || std::find(seen.begin(), seen.end(), *name) != seen.end()) {
+            return room.origin + ": room " + quoted(room.spec.name, shown_bytes_max) +
+                   " is described twice";
+        }
+        seen.push_back(std::move(*name));
+    }
+    return {};
+}
+
+ConfigResult exits(int code, std::string output, std::string error) {
+    return ConfigResult{ConfigAction::exit, code, std::move(output), std::move(error), {}, {}};
+}
+
+ConfigResult fails(int code, const std::string& error) {
+    return exits(code, "", "roomd: " + error + "\n");
+}
+
+std::optional<ConfigResult> answer_without_config(const CommandLine& line) {
+    if (!line.error.empty()) {
+        return fails(exit_usage, line.error + "\ntry: roomd --help");
+    }
+    if (line.help) {
+        return exits(0, help_text(), "");
+    }
+    if (line.version) {
+        return exits(0, "roomd " + std::string(version()) + "\n", "");
+    }
+    if (line.print_example) {
+        return exits(0, example_file(), "");
+    }
+    return std::nullopt;
+}
+
+FileSettings no_input(const std::string& path, const std::string& why) {
+    FileSettings result;
+    result.error = path + ": " + why;
+    result.exit_code = exit_no_input;
+    return result;
+}
+
+} // namespace
+
+FileSettings read_config_file(const std::string& path) {
+    std::error_code error;
+    const std::filesystem::file_status status = std::filesystem::status(path, error);
+    if (!std::filesystem::exists(status)) {
+        return no_input(path, error ? error.message() : "no such file");
+    }
+    if (std::filesystem::is_directory(status)) {
+        return no_input(path, "is a directory, not a configuration file");
+    }
+    std::ifstream file(path, std::ios::binary);
+    std::string text(config_bytes_max + 1, '\0');
+    if (!file || !file.read(text.data(), static_cast<std::streamsize>(text.size())).eof()) {
+        return no_input(path, file ? "is larger than 1 MiB, which no configuration is"
+                                   : "cannot be opened: is it readable for this user?");
+    }
+    text.resize(static_cast<std::size_t>(file.gcount()));
+    return parse_config_text(text, path);
+}
+
+Merged merge(const FileSettings& file, const std::vector<Given>& environment,
+             const std::vector<Given>& flags) {
+    Merged merged;
+    merged.origins.assign(settings().size(), "default");
+    const Setting& listen = settings()[index_of("listen")];
+    merged.error =
+        file.error.empty()
+            ? apply(listen, {default_listeners.begin(), default_listeners.end()}, merged.config)
+            : file.error;
+    merged.exit_code = file.exit_code;
+    if (!merged.error.empty() || !apply_all(file.given, exit_config, merged) ||
+        !apply_all(environment, exit_config, merged) || !apply_all(flags, exit_usage, merged)) {
+        return merged;
+    }
+    for (const GivenRoom& room : file.rooms) {
+        merged.config.rooms.push_back(room.spec);
+        merged.room_origins.push_back(room.origin);
+    }
+    for (const std::string& why :
+         {settle_queue(merged), refuse_public(merged.config), refuse_rooms(file.rooms)}) {
+        if (!why.empty()) {
+            merged.error = why;
+            merged.exit_code = exit_config;
+            break;
+        }
+    }
+    return merged;
+}
+
+ConfigResult load_config(int argc, const char* const* argv, const char* const* environment) {
+    const CommandLine line = parse_command_line(argc, argv);
+    if (std::optional<ConfigResult> answer = answer_without_config(line)) {
+        return std::move(*answer);
+    }
+    Environment variables = read_environment(environment);
+    const std::optional<std::string>& path =
+        line.config_path ? line.config_path : variables.config_path;
+    const FileSettings file = path ? read_config_file(*path) : FileSettings{};
+    Merged merged = merge(file, variables.given, line.given);
+    if (!merged.error.empty()) {
+        return fails(merged.exit_code, merged.error);
+    }
+    if (line.print_config) {
+        return exits(0, print_config(merged), "");
+    }
+    if (line.check_config) {
+        std::string notes;
+        for (const std::string& warning : variables.warnings) {
+            notes += "roomd: warning: " + warning + "\n";
+        }
+        return exits(0, "configuration ok\n", notes);
+    }
+    return ConfigResult{
+        ConfigAction::run, 0, "", "", std::move(merged.config), std::move(variables.warnings)};
+}
+
+std::string_view version() {
+    constexpr std::string_view digits = "0123456789";
+    constexpr std::string_view built = ROOMD_EXPANDED(ROOMD_VERSION);
+    constexpr std::size_t first = built.find_first_of(digits);
+    constexpr std::size_t quotes = built.ends_with('"') ? 1 : 0; // of the literal, kept by #
+    if constexpr (first == std::string_view::npos) {
+        return "0.1.0";
+    } else {
+        return built.substr(first, built.size() - first - quotes);
+    }
+}
+
+} // namespace roomd

@@ -1,0 +1,278 @@
+#include "daemon/config_sources.h"
+#include "protocol/limits.h"
+#include "protocol/name.h"
+#include "protocol/text.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+// The parser is compiled in, without exceptions, so that a bad file is a value like any other and
+// the sanitizers see into it; the distribution's shared library is built with them.
+#undef TOML_HEADER_ONLY
+#undef TOML_SHARED_LIB
+#define TOML_HEADER_ONLY 1
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
+
+namespace roomd {
+
+namespace {
+
+constexpr std::array<std::string_view, 5> room_keys = {"name", "slow", "history_messages_max",
+                                                       "history_bytes_max", "topic"};
+constexpr std::size_t shown_bytes_max = 80;
+
+std::string_view type_name(const toml::node& node) {
+    switch (node.type()) {
+    case toml::node_type::table:
+        return "a table";
+    case toml::node_type::array:
+        return "an array";
+    case toml::node_type::string:
+        return "a string";
+    case toml::node_type::integer:
+        return "an integer";
+    case toml::node_type::floating_point:
+        return "a number with a fraction";
+    case toml::node_type::boolean:
+        return "a boolean";
+    default:
+        return "a date or time";
+    }
+}
+
+/// Walks a parsed file, collecting settings until something is wrong.
+class Walk {
+public:
+    Walk(const std::string& path, FileSettings& result) : path_(path), result_(result) {}
+
+    void top(const toml::table& root) {
+        for (const auto& [key, node] : root) {
+            if (key == "limits") {
+                limits(node);
+            } else if (key == "room") {
+                rooms(node);
+            } else {
+                setting(Section::general, key, node);
+            }
+        }
+        if (root.empty()) {
+            fail(toml::source_position{1, 1},
+                 "there is no setting in this file; leave --config out to run with the defaults");
+        }
+    }
+
+private:
+    void fail(const toml::source_position& position, const std::string& why) {
+        if (result_.error.empty()) {
+            result_.error = at(position) + ": " + why;
+            result_.exit_code = exit_config;
+        }
+    }
+
+    void fail(const toml::node& node, const std::string& key, const std::string& why) {
+        fail(node.source().begin, key + ": " + why);
+    }
+
+    [[nodiscard]] std::string at(const toml::source_position& position) const {
+        return path_ + ":" + std::to_string(position.line) + ":" + std::to_string(position.column);
+    }
+
+    [[nodiscard]] std::string origin(const toml::source_position& position) const {
+        return "file " + path_ + ":" + std::to_string(position.line);
+    }
+
+    void limits(const toml::node& node) {
+        const toml::table* const table = node.as_table();
+        if (table == nullptr) {
+            fail(node, "limits", std::string(type_name(node)) + " is not a table: write [limits]");
+            return;
+        }
+        for (const auto& [key, value] : *table) {
+            setting(Section::limits, key, value);
+        }
+    }
+
+    void rooms(const toml::node& node) {
+        const toml::array* const array = node.as_array();
+        const bool tables =
+            array != nullptr && std::all_of(array->begin(), array->end(),
+                                            [](const toml::node& room) { return room.is_table(); });
+        if (!tables) {
+            fail(node, "room", "rooms are tables of their own: write [[room]]");
+            return;
+        }
+        for (const toml::node& element : *array) {
+            room(*element.as_table());
+        }
+    }
+
+    void setting(Section section, const toml::key& key, const toml::node& node) {
+        const auto table = settings();
+        const auto found = std::find_if(table.begin(), table.end(), [&](const Setting& row) {
+            return row.section == section && row.name == key.str();
+        });
+        if (found == table.end()) {
+            unknown(section, key);
+            return;
+        }
+        std::vector<std::string> texts;
+        if (!texts_of(*found, node, texts)) {
+            return;
+        }
+        const auto& begin = node.source().begin;
+        result_.given.push_back(Given{static_cast<std::size_t>(found - table.begin()),
+                                      std::move(texts), at(begin) + ": " + key_of(*found),
+                                      origin(begin)});
+    }
+
+    void unknown(Section section, const toml::key& key) {
+        std::vector<std::string> candidates;
+        for (const Setting& row : settings()) {
+            candidates.emplace_back(row.section == section ? std::string(row.name) : key_of(row));
+        }
+        candidates.emplace_back("limits");
+        candidates.emplace_back("room");
+        // a limit written at the top, or a setting below [limits]
+        const auto table = settings();
+        const auto other = std::find_if(table.begin(), table.end(), [&](const Setting& row) {
+            return row.section != section && row.name == key.str();
+        });
+        std::string hint = did_you_mean(key.str(), candidates);
+        if (other != table.end()) {
+            hint = section == Section::general ? "; it belongs under [limits]"
+                                               : "; it belongs above the first [table]";
+        }
+        fail(key.source().begin, "unknown key " + quoted(key.str(), shown_bytes_max) + hint);
+    }
+
+    bool wrong_type(const std::string& key, const toml::node& node, const std::string& wanted) {
+        fail(node, key, std::string(type_name(node)) + " is not " + wanted);
+        return false;
+    }
+
+    /// The node's value as text, if its type is one that `row` takes.
+    bool texts_of(const Setting& row, const toml::node& node, std::vector<std::string>& texts) {
+        const Kind kind = kind_of(row);
+        if (kind == Kind::list) {
+            return list_of(row, node, texts);
+        }
+        if (const auto* const integer = node.as_integer();
+            integer != nullptr && kind == Kind::number) {
+            texts.push_back(std::to_string(integer->get()));
+        } else if (const auto* const flag = node.as_boolean();
+                   flag != nullptr && kind == Kind::flag) {
+            texts.emplace_back(flag->get() ? "true" : "false");
+        } else if (const auto* const text = node.as_string();
+                   text != nullptr && kind != Kind::flag) {
+            texts.push_back(text->get());
+        } else {
+            return wrong_type(key_of(row), node, wanted_by(row));
+        }
+        return true;
+    }
+
+    bool list_of(const Setting& row, const toml::node& node, std::vector<std::string>& texts) {
+        const toml::array* const array = node.as_array();
+        if (array == nullptr) {
+            return wrong_type(key_of(row), node, wanted_by(row) + R"(: write ["...", "..."])");
+        }
+        for (const toml::node& element : *array) {
+            const auto* const text = element.as_string();
+            if (text == nullptr) {
+                return wrong_type(key_of(row), element, "a string in " + wanted_by(row));
+            }
+            texts.push_back(text->get());
+        }
+        return true;
+    }
+
+    void room(const toml::table& table) {
+        GivenRoom given{RoomSpec{}, origin(table.source().begin)};
+        for (const auto& [key, node] : table) {
+            const std::string_view name = key.str();
+            if (name == "history_messages_max" || name == "history_bytes_max") {
+                room_limit(name, node, given.spec);
+            } else if (std::find(room_keys.begin(), room_keys.end(), name) == room_keys.end()) {
+                fail(key.source().begin,
+                     "unknown key " + quoted(name, shown_bytes_max) + " of [[room]]" +
+                         did_you_mean(name, {room_keys.begin(), room_keys.end()}));
+            } else if (const auto* const text = node.as_string(); text == nullptr) {
+                wrong_type("room." + std::string(name), node, "a string");
+            } else {
+                room_text(name, text->get(), node, given.spec);
+            }
+        }
+        if (given.spec.name.empty()) {
+            fail(table, "room", "a [[room]] needs a name: name = \"ops\"");
+        }
+        result_.rooms.push_back(std::move(given));
+    }
+
+    /// The general limit's row says what is allowed for one room, too.
+    void room_limit(std::string_view name, const toml::node& node, RoomSpec& spec) {
+        const auto table = settings();
+        const auto row = std::find_if(table.begin(), table.end(),
+                                      [&](const Setting& each) { return each.name == name; });
+        std::vector<std::string> texts;
+        if (!texts_of(*row, node, texts)) {
+            return;
+        }
+        Config scratch;
+        if (const std::string why = apply(*row, texts, scratch); !why.empty()) {
+            fail(node, "room." + std::string(name), why);
+        }
+        if (name == "history_messages_max") {
+            spec.history_messages_max = scratch.limits.history_messages_max;
+        } else {
+            spec.history_bytes_max = scratch.limits.history_bytes_max;
+        }
+    }
+
+    void room_text(std::string_view key, const std::string& text, const toml::node& node,
+                   RoomSpec& spec) {
+        std::string wanted;
+        if (key == "slow") {
+            wanted =
+                parse_slow_policy(text, spec.slow) ? "" : "one of by_format gap disconnect wait";
+        } else if (key == "topic") {
+            const bool fits = text.size() <= topic_bytes_max && check_text(text).valid;
+            wanted = fits ? "" : "a text of at most " + std::to_string(topic_bytes_max) + " bytes";
+            spec.topic = text;
+        } else {
+            const auto name = Name::parse(text, NameKind::room, ScriptPolicy::any);
+            wanted = std::holds_alternative<Name>(name)
+                         ? ""
+                         : "a room's name: 1 to 32 letters, digits, '_', '-' and '.'";
+            spec.name = text;
+        }
+        if (!wanted.empty()) {
+            fail(node, "room." + std::string(key),
+                 quoted(text, shown_bytes_max) + " is not " + wanted);
+        }
+    }
+
+    const std::string& path_;
+    FileSettings& result_;
+};
+
+} // namespace
+
+FileSettings parse_config_text(std::string_view text, const std::string& path) {
+    FileSettings result;
+    const toml::parse_result parsed = toml::parse(text, path);
+    if (!parsed) {
+        const auto& begin = parsed.error().source().begin;
+        result.error = path + ":" + std::to_string(begin.line) + ":" +
+                       std::to_string(begin.column) + ": " +
+                       std::string(parsed.error().description());
+        result.exit_code = exit_config;
+        return result;
+    }
+    Walk(path, result).top(parsed.table());
+    return result;
+}
+
+} // namespace roomd
