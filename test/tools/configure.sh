@@ -7,5 +7,9 @@ directory=$1
 shift
 [[ -f $directory/build.ninja ]] && exit 0
 rm -rf "$directory"
+# meson finds ccache by itself only where nobody has named a compiler.
+if [[ -n ${CXX:-} && $CXX != *ccache* ]] && command -v ccache >/dev/null; then
+    export CXX="ccache $CXX"
+fi
 # shellcheck disable=SC2086 # several options in one variable
 exec meson setup "$directory" "$@" ${MESON_FLAGS:-}

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${FUZZ_SECONDS:-20}
 directory=build-fuzz
-CXX=clang++ test/tools/configure.sh "$directory" -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+test/tools/configure_fuzz.sh
 ninja -C "$directory"
 
 if [[ $# -gt 0 ]]; then

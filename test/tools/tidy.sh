@@ -1,13 +1,22 @@
 #!/usr/bin/env bash
-# Runs clang-tidy over every source file of the tree, or over those named: tidy.sh [FILE.cc]...
-# It reads the flags of a clang build, so that it sees what clang sees; nothing is compiled for it.
+# Runs clang-tidy over every source file that this system compiles, or over those named: tidy.sh [FILE.cc]...
+# It reads the flags of two clang builds, so that it sees what clang sees; nothing is compiled for it. (The backend of
+# the other system has no headers here: the macOS cross-build is what reads it.)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 CXX=clang++ test/tools/configure.sh build-clang
-if [[ $# -gt 0 ]]; then
-    files=("$@")
-else
-    mapfile -t files < <(find reactor protocol daemon client bench test -name '*.cc' ! -path 'test/fuzz/*' | sort)
-fi
-printf '%s\0' "${files[@]}" |
-    xargs -0 -n 1 -P "${JOBS:-2}" clang-tidy --quiet -p build-clang --extra-arg=-Wno-unknown-warning-option
+test/tools/configure_fuzz.sh
+ninja -C build-clang build.ninja >/dev/null
+ninja -C build-fuzz build.ninja >/dev/null
+
+sources_of() {
+    python3 -c 'import json, os, sys
+for entry in json.load(open(sys.argv[1] + "/compile_commands.json")):
+    print(os.path.relpath(os.path.join(entry["directory"], entry["file"])))' "$1" | sort -u
+}
+
+{
+    sources_of build-clang | sed 's/^/build-clang /'
+    sources_of build-fuzz | grep '^test/fuzz/' | sed 's/^/build-fuzz /'
+} | if [[ $# -gt 0 ]]; then grep -F "$(printf ' %s\n' "$@")"; else cat; fi |
+    xargs -n 2 -P "${JOBS:-2}" clang-tidy --quiet --extra-arg=-Wno-unknown-warning-option -p
