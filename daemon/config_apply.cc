@@ -259,6 +259,14 @@ std::string value_as_toml(const Setting& setting, const Config& config) {
                       setting.place);
 }
 
+std::string value_as_text(const Setting& setting, const Config& config) {
+    const std::string toml = value_as_toml(setting, config);
+    if (kind_of(setting) == Kind::number) {
+        return print_number(parse_number(toml, Unit::count).value_or(0), setting.unit);
+    }
+    return kind_of(setting) == Kind::text ? toml.substr(1, toml.size() - 2) : toml;
+}
+
 std::string_view word_of(SlowPolicy policy) {
     return find_word(slow_policies, policy);
 }

@@ -59,6 +59,9 @@ enum class Kind : std::uint8_t { number, flag, text, list };
 /// The value as TOML, on one line; apply() of its texts gives it back.
 [[nodiscard]] std::string value_as_toml(const Setting& setting, const Config& config);
 
+/// The same for people: without quotes, 1MiB for 1048576.
+[[nodiscard]] std::string value_as_text(const Setting& setting, const Config& config);
+
 /// The words of the enumerations, as written by operators.
 [[nodiscard]] std::string_view word_of(SlowPolicy policy);
 [[nodiscard]] bool parse_slow_policy(std::string_view word, SlowPolicy& policy);

@@ -57,8 +57,7 @@ Each setting can be given, strongest first, as
   a key in a file   queue_bytes_max = "1MiB"     (limits stand under [limits])
 SIGHUP reads all of them again; if anything is wrong, nothing changes.
 
-Exit codes: 0 fine, 64 wrong usage, 66 no such file, 69 address not available,
-            71 operating system, 78 wrong configuration.
+Exit codes (sysexits.h): 0 fine, 64 wrong usage, 66 no such file, 78 wrong configuration.
 )";
 
 std::string padded(std::string text, std::size_t width) {
@@ -71,7 +70,7 @@ std::string help_line(const Setting& setting, const Config& defaults) {
     left += flag_of(setting) + " " + std::string(placeholder_of(setting));
     std::string line = padded(std::move(left), help_column) + std::string(setting.help);
     if (kind_of(setting) == Kind::number || kind_of(setting) == Kind::text) {
-        line += " [" + value_as_toml(setting, defaults) + "]";
+        line += " [" + value_as_text(setting, defaults) + "]";
     }
     return line + "\n";
 }

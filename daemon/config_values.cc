@@ -107,6 +107,23 @@ std::optional<std::uint64_t> parse_number(std::string_view text, Unit unit) {
     return std::nullopt;
 }
 
+std::string print_number(std::uint64_t value, Unit unit) {
+    const Suffix* largest = nullptr;
+    for (const Suffix& suffix : suffixes_of(unit)) {
+        const bool divides = value > 0 && value % suffix.factor == 0;
+        const bool decimal_bytes = unit == Unit::bytes && suffix.factor % kilo == 0;
+        if (divides && !decimal_bytes && (largest == nullptr || suffix.factor > largest->factor)) {
+            largest = &suffix;
+        }
+    }
+    if (largest == nullptr || largest->factor == 1) {
+        const bool time = unit == Unit::milliseconds || unit == Unit::seconds;
+        const std::string_view plain = unit == Unit::seconds ? "s" : "ms";
+        return std::to_string(value) + (time && value > 0 ? std::string(plain) : std::string());
+    }
+    return std::to_string(value / largest->factor) + std::string(largest->text);
+}
+
 std::string_view example_of(Unit unit) {
     switch (unit) {
     case Unit::bytes:

@@ -25,6 +25,9 @@ enum class Unit : std::uint8_t {
 /// spaces, unknown suffixes, overflow, or 1500ms where seconds are wanted.
 [[nodiscard]] std::optional<std::uint64_t> parse_number(std::string_view text, Unit unit);
 
+/// The shortest way to write it: 65536 bytes are 64KiB. parse_number() gives it back.
+[[nodiscard]] std::string print_number(std::uint64_t value, Unit unit);
+
 /// "a size in bytes, such as 65536, 64KiB or 1MiB": what a message asks for.
 [[nodiscard]] std::string_view example_of(Unit unit);
 

@@ -1,0 +1,276 @@
+#include "daemon/log.h"
+
+#include "daemon/log_line.h"
+
+#include <spdlog/async_logger.h>
+#include <spdlog/details/null_mutex.h>
+#include <spdlog/details/thread_pool.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/base_sink.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <poll.h>
+#include <unistd.h>
+
+namespace roomd {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t queue_lines_max = 1'024;
+constexpr std::chrono::milliseconds farewell_max{1'000};
+constexpr std::chrono::milliseconds abandon_after{250};
+constexpr int poll_ms = 50; // how late the writer sees that it should stop
+
+/// What the writing thread tells and is told.
+struct Progress {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::uint64_t taken = 0; // under mutex; lines that left the queue, written or not
+    std::atomic<std::uint64_t> lost{0};
+    std::atomic<bool> discard{false};
+};
+
+/// Whether stderr would take bytes now; waits a little. `broken`: nobody will ever read them.
+bool writable(bool& broken) {
+    pollfd entry{STDERR_FILENO, POLLOUT, 0};
+    const int ready = poll(&entry, 1, poll_ms);
+    const auto events = static_cast<unsigned>(entry.revents);
+    broken = ready > 0 && (events & static_cast<unsigned>(POLLERR | POLLNVAL)) != 0;
+    return ready > 0 && !broken && (events & static_cast<unsigned>(POLLOUT)) != 0;
+}
+
+/// Blocks as long as stderr is full, unless the process is about to end. False: not (all) written.
+bool write_line(const char* data, std::size_t size, const std::atomic<bool>& discard) {
+    constexpr int failures_max = 3; // a full disk does not get emptier by trying
+    for (int failures = 0; size > 0 && failures < failures_max;) {
+        bool broken = false;
+        if (discard) {
+            return false;
+        }
+        if (!writable(broken)) {
+            if (broken) {
+                return false;
+            }
+            continue;
+        }
+        const ssize_t written = write(STDERR_FILENO, data, size);
+        if (written <= 0) {
+            ++failures;
+            continue;
+        }
+        data += written;
+        size -= static_cast<std::size_t>(written);
+    }
+    return size == 0;
+}
+
+class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+public:
+    StderrSink(Progress& progress, const char* pattern)
+        : base_sink(std::make_unique<spdlog::pattern_formatter>(
+              pattern, spdlog::pattern_time_type::utc, "\n")),
+          progress_(progress) {}
+
+protected:
+    void sink_it_(const spdlog::details::log_msg& message) override {
+        spdlog::memory_buf_t line;
+        formatter_->format(message, line);
+        if (!write_line(line.data(), line.size(), progress_.discard)) {
+            ++progress_.lost;
+        }
+        const std::lock_guard lock(progress_.mutex);
+        ++progress_.taken;
+        progress_.changed.notify_all();
+    }
+
+    void flush_() override {}
+
+private:
+    Progress& progress_;
+};
+
+/// spdlog's thread with its queue and a logger for each format. Two loggers, because a sink's
+/// pattern cannot be changed while its thread may be waiting in it.
+class Backend {
+public:
+    Backend() {
+        // Signals belong to the reactor's thread; SIGPIPE to nobody.
+        sigset_t all{};
+        sigset_t before{};
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        pool_ = std::make_shared<spdlog::details::thread_pool>(queue_lines_max, 1);
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        text_ = logger("%Y-%m-%dT%H:%M:%S.%eZ %l %v");
+        json_ = logger(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})");
+    }
+
+    void post(LogFormat format, LogLevel level, const std::string& payload) {
+        ++posted_;
+        (format == LogFormat::json ? json_ : text_)
+            ->log(levels(level), spdlog::string_view_t(payload.data(), payload.size()));
+    }
+
+    /// Waits until every line posted has been written, lost or pushed out. False: not within
+    /// `time`.
+    [[nodiscard]] bool wait_until_idle(std::chrono::milliseconds time) {
+        std::unique_lock lock(progress_.mutex);
+        return progress_.changed.wait_for(
+            lock, time, [this] { return progress_.taken + pool_->overrun_counter() >= posted_; });
+    }
+
+    void discard_the_rest() { progress_.discard = true; }
+
+    [[nodiscard]] std::uint64_t lost() const { return progress_.lost + pool_->overrun_counter(); }
+
+private:
+    [[nodiscard]] static spdlog::level::level_enum levels(LogLevel level) {
+        switch (level) {
+        case LogLevel::debug:
+            return spdlog::level::debug;
+        case LogLevel::info:
+            return spdlog::level::info;
+        case LogLevel::warning:
+            return spdlog::level::warn;
+        case LogLevel::error:
+            break;
+        }
+        return spdlog::level::err;
+    }
+
+    [[nodiscard]] std::shared_ptr<spdlog::async_logger> logger(const char* pattern) {
+        auto result = std::make_shared<spdlog::async_logger>(
+            "roomd", std::make_shared<StderrSink>(progress_, pattern), pool_,
+            spdlog::async_overflow_policy::overrun_oldest);
+        result->set_level(spdlog::level::trace);                      // Log has decided already
+        result->set_error_handler([](const std::string& /*why*/) {}); // the default one would block
+        return result;
+    }
+
+    Progress progress_;
+    std::uint64_t posted_ = 0;
+    std::shared_ptr<spdlog::details::thread_pool> pool_; // shared: spdlog asks for it
+    std::shared_ptr<spdlog::async_logger> text_;
+    std::shared_ptr<spdlog::async_logger> json_;
+};
+
+/// The lines of one kind of event in the second that began at `since`.
+struct Kind {
+    std::string_view event;
+    Clock::time_point since;
+    std::uint32_t lines = 0;
+    std::uint64_t suppressed = 0;
+};
+
+} // namespace
+
+struct Log::Impl {
+    Impl(LogFormat chosen_format, LogLevel least_level, std::uint32_t lines_max)
+        : format(chosen_format), level(least_level), lines_per_second_max(lines_max) {}
+
+    LogFormat format;
+    LogLevel level;
+    std::uint32_t lines_per_second_max;
+    std::unique_ptr<Backend> backend = std::make_unique<Backend>();
+    std::vector<Kind> kinds; // some thirty: searched from front to back
+    Clock::time_point told_at = Clock::now();
+    std::uint64_t suppressed = 0;
+    std::uint64_t lost_told = 0;
+
+    void post(LogLevel line_level, std::string_view event, std::initializer_list<LogField> fields) {
+        backend->post(format, line_level, render_line(format, event, fields));
+    }
+
+    bool admit(std::string_view event, Clock::time_point now) {
+        auto kind = std::find_if(kinds.begin(), kinds.end(),
+                                 [&](const Kind& each) { return each.event == event; });
+        if (kind == kinds.end()) {
+            kind = kinds.insert(kinds.end(), Kind{event, now});
+        }
+        if (now - kind->since >= std::chrono::seconds(1)) {
+            tell_suppressed(*kind);
+            kind->since = now;
+            kind->lines = 0;
+        }
+        if (kind->lines >= lines_per_second_max) {
+            ++kind->suppressed;
+            ++suppressed;
+            return false;
+        }
+        ++kind->lines;
+        return true;
+    }
+
+    void tell_suppressed(Kind& kind) {
+        if (kind.suppressed > 0) {
+            post(LogLevel::warning, "suppressed",
+                 {{"kind", kind.event}, {"lines", std::exchange(kind.suppressed, 0)}});
+        }
+    }
+
+    /// What was held back or lost, once a second at most.
+    void tell(Clock::time_point now, std::chrono::seconds age) {
+        told_at = now;
+        for (Kind& kind : kinds) {
+            if (now - kind.since >= age) {
+                tell_suppressed(kind);
+            }
+        }
+        const std::uint64_t lost = backend->lost();
+        if (lost > lost_told) {
+            post(LogLevel::warning, "log_lines_lost", {{"lines", lost - lost_told}});
+            lost_told = lost;
+        }
+    }
+};
+
+Log::Log(LogFormat format, LogLevel level, std::uint32_t lines_per_second_max)
+    : impl_(std::make_unique<Impl>(format, level, lines_per_second_max)) {}
+
+Log::~Log() {
+    impl_->tell(Clock::now(), std::chrono::seconds(0));
+    if (!impl_->backend->wait_until_idle(farewell_max)) {
+        impl_->backend->discard_the_rest();
+        if (!impl_->backend->wait_until_idle(abandon_after)) {
+            // The thread hangs in write(2), and joining it would hang the daemon's end. The process
+            // is about to take both with it.
+            static_cast<void>(impl_->backend.release());
+        }
+    }
+}
+
+void Log::line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
+    if (level < impl_->level) {
+        return;
+    }
+    const Clock::time_point now = Clock::now();
+    if (now - impl_->told_at >= std::chrono::seconds(1)) {
+        impl_->tell(now, std::chrono::seconds(1));
+    }
+    if (impl_->admit(event, now)) {
+        impl_->post(level, event, fields);
+    }
+}
+
+void Log::configure(LogFormat format, LogLevel level, std::uint32_t lines_per_second_max) {
+    impl_->format = format;
+    impl_->level = level;
+    impl_->lines_per_second_max = lines_per_second_max;
+}
+
+std::uint64_t Log::dropped() const {
+    return impl_->suppressed + impl_->backend->lost();
+}
+
+} // namespace roomd
