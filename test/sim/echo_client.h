@@ -1,0 +1,39 @@
+// EchoClient — sends random bytes to an echo listener and wants the same bytes back, all of them if it half-closes.
+#pragma once
+
+#include "test/sim/caller.h"
+
+#include <string>
+
+namespace roomd::sim {
+
+class EchoClient final : public Caller {
+public:
+    EchoClient(World& world, Random random, std::string address, SocketAddress from);
+    void begin(Instant delay) { next_turn(delay); }
+    /// No more stalls; says what is left and half-closes.
+    void settle() { settling_ = true; }
+    /// Everything came back (or the daemon was told to stop before it could).
+    void check_done();
+    void expect_stop() { stopping_ = true; }
+
+private:
+    void on_turn() override;
+    void on_bytes(std::string_view bytes) override;
+    void on_hangup(Hangup how) override;
+
+    Random random_;
+    std::string address_;
+    SocketAddress from_;
+    std::string sent_;
+    std::size_t heard_ = 0;
+    std::size_t turns_left_;
+    bool dialled_ = false;
+    bool done_ = false;
+    bool lost_ = false; // broke off by itself
+    bool stalled_ever_ = false;
+    bool settling_ = false;
+    bool stopping_ = false;
+};
+
+} // namespace roomd::sim

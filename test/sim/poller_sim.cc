@@ -1,0 +1,28 @@
+#include "reactor/poller.h"
+#include "test/sim/world.h"
+
+namespace roomd {
+
+// The world keeps the registrations: there is one poller in a run.
+struct Poller::Impl {};
+
+Poller::Poller() = default;
+Poller::~Poller() = default;
+
+void Poller::add(int fd, Interest interest, Key key) {
+    sim::World::current().add(fd, interest, key);
+}
+
+void Poller::remove(int fd) noexcept {
+    sim::World::current().remove(fd);
+}
+
+std::span<const Edge> Poller::wait(std::optional<Duration> timeout) {
+    return sim::World::current().wait(timeout);
+}
+
+std::string_view Poller::name() {
+    return "sim";
+}
+
+} // namespace roomd

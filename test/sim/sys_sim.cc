@@ -1,0 +1,175 @@
+#include "reactor/sys.h"
+#include "test/sim/world.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <netinet/in.h>
+#include <stdexcept>
+#include <system_error>
+
+#include <arpa/inet.h>
+
+// The system calls of a simulated world: no state here, no kernel below.
+namespace roomd::sys {
+
+using sim::World;
+
+namespace {
+
+// Neither clock begins at zero, where a forgotten initial value would look right.
+constexpr std::int64_t boot_ns = 1'000'000 * sim::second;
+constexpr WallTime birth_ms = 1'700'000'000'000;
+
+Fd made(int descriptor, const char* what) {
+    if (descriptor < 0) {
+        throw std::system_error(-descriptor, std::generic_category(), what);
+    }
+    return Fd(descriptor);
+}
+
+SocketAddress ipv4(std::uint32_t host, std::uint16_t port) {
+    sockaddr_in typed{};
+    typed.sin_family = AF_INET;
+    typed.sin_addr.s_addr = htonl(host);
+    typed.sin_port = htons(port);
+    SocketAddress address;
+    std::memcpy(&address.storage, &typed, sizeof typed);
+    address.length = sizeof typed;
+    return address;
+}
+
+SocketAddress ipv6_loopback(std::uint16_t port) {
+    sockaddr_in6 typed{};
+    typed.sin6_family = AF_INET6;
+    typed.sin6_addr.s6_addr[15] = 1;
+    typed.sin6_port = htons(port);
+    SocketAddress address;
+    std::memcpy(&address.storage, &typed, sizeof typed);
+    address.length = sizeof typed;
+    return address;
+}
+
+} // namespace
+
+TimePoint monotonic_now() {
+    return TimePoint(Duration(boot_ns + World::current().now()));
+}
+
+WallTime wall_now() {
+    return birth_ms + static_cast<WallTime>(World::current().now() / sim::millisecond);
+}
+
+void random_bytes(std::span<std::byte> out) {
+    for (std::byte& byte : out) {
+        byte = static_cast<std::byte>(World::current().entropy().below(256));
+    }
+}
+
+IoResult read_some(int fd, std::span<const iovec> into) {
+    return World::current().read(fd, into);
+}
+
+IoResult write_some(int fd, std::span<const iovec> from) {
+    return World::current().write(fd, from.first(std::min<std::size_t>(from.size(), 1024)));
+}
+
+IoResult receive_datagram(int fd, std::span<std::byte> into, SocketAddress& sender) {
+    return World::current().receive(fd, into, sender);
+}
+
+void shutdown_write(int fd) {
+    World::current().shut(fd);
+}
+
+void close_descriptor(int fd) noexcept {
+    World::current().close(fd);
+}
+
+AcceptResult accept_one(int listener) {
+    return World::current().accept(listener);
+}
+
+Fd listen_stream(const SocketAddress& address, const ListenOptions& options) {
+    return made(World::current().listen(address, false, options.backlog), "bind");
+}
+
+Fd bind_datagram(const SocketAddress& address) {
+    return made(World::current().listen(address, true, 0), "bind");
+}
+
+Fd connect_begin(const SocketAddress& /*address*/) {
+    throw std::system_error(ECONNREFUSED, std::generic_category(), "connect"); // the daemon never does
+}
+
+int connect_error(int /*fd*/) {
+    return ECONNREFUSED;
+}
+
+SocketAddress local_address(int fd) {
+    return World::current().local_address(fd);
+}
+
+SocketAddress peer_address(int fd) {
+    return World::current().peer_address(fd);
+}
+
+std::vector<SocketAddress> resolve(const std::string& host, std::uint16_t port, bool /*datagram*/) {
+    if (host == "localhost") {
+        return {ipv6_loopback(port), ipv4(INADDR_LOOPBACK, port)};
+    }
+    if (host == "::1") {
+        return {ipv6_loopback(port)};
+    }
+    in_addr numeric{};
+    if (::inet_pton(AF_INET, host.c_str(), &numeric) == 1) {
+        return {ipv4(ntohl(numeric.s_addr), port)};
+    }
+    throw std::runtime_error("cannot resolve \"" + host + "\": not in this world");
+}
+
+void tune_stream(int /*fd*/, const KeepAlive& /*keep_alive*/) {}
+
+UnixPath probe_unix_path(const std::string& path) {
+    const World& world = World::current();
+    if (!world.unix_path_bound(path)) {
+        return UnixPath::absent;
+    }
+    return world.unix_path_live(path) ? UnixPath::live : UnixPath::stale;
+}
+
+Fd lock_beside(const std::string& /*path*/) {
+    return made(World::current().open_plain(), "open");
+}
+
+void unlink_path(const std::string& path) {
+    World::current().unlink(path);
+}
+
+std::pair<Fd, Fd> make_pipe() {
+    const auto [read_fd, write_fd] = World::current().pipe();
+    return {made(read_fd, "pipe"), made(write_fd, "pipe")};
+}
+
+void write_byte(int fd, unsigned char byte) noexcept {
+    World::current().write_byte(fd, byte);
+}
+
+Fd reserve_descriptor() {
+    const int descriptor = World::current().open_plain();
+    return descriptor < 0 ? Fd() : Fd(descriptor);
+}
+
+std::uint64_t raise_descriptor_limit() {
+    return descriptor_limit();
+}
+
+std::uint64_t descriptor_limit() {
+    return static_cast<std::uint64_t>(World::current().descriptor_limit());
+}
+
+std::string error_text(int error) {
+    return std::generic_category().message(error);
+}
+
+} // namespace roomd::sys
