@@ -118,7 +118,9 @@ Step Decoder::next_line(std::string_view bytes) {
         return skip_line(bytes);
     }
     if (after_flush_) {
-        return swallow_line_end(bytes);
+        if (const auto step = swallow_line_end(bytes)) {
+            return *step;
+        }
     }
     // A line of exactly the limit may be followed by CR LF, so its LF may be this far and no
     // farther.
@@ -178,7 +180,7 @@ Step Decoder::skip_line(std::string_view bytes) {
     return http ? die(ViolationKind::http, newline + 1) : Step{Skipped{newline + 1}};
 }
 
-Step Decoder::swallow_line_end(std::string_view bytes) {
+std::optional<Step> Decoder::swallow_line_end(std::string_view bytes) {
     if (bytes == "\r") {
         return NeedMore{2};
     }
@@ -187,7 +189,7 @@ Step Decoder::swallow_line_end(std::string_view bytes) {
     if (crlf || bytes.starts_with('\n')) {
         return Skipped{crlf ? std::size_t{2} : std::size_t{1}};
     }
-    return next_line(bytes);
+    return std::nullopt;
 }
 
 Step Decoder::finish(std::string_view bytes) {
@@ -252,36 +254,38 @@ Step Decoder::die(ViolationKind kind, std::size_t consumed) {
     return Violation{kind, consumed};
 }
 
-void Decoder::follow_http(std::string_view bytes) {
-    if (!first_line_) {
-        return;
-    }
-    auto state = static_cast<std::size_t>(http_);
-    constexpr auto version = static_cast<std::size_t>(HttpMatch::version);
-    const auto go = [&state](HttpMatch to) { state = static_cast<std::size_t>(to); };
-    for (const char byte : bytes) {
-        const auto now = static_cast<HttpMatch>(state);
-        if (now == HttpMatch::no) {
-            break;
-        }
-        if (now == HttpMatch::method_first || now == HttpMatch::method) {
-            const bool space = now == HttpMatch::method && byte == ' ';
-            go(space            ? HttpMatch::target_first
+Decoder::HttpMatch Decoder::advance(HttpMatch match, char byte) {
+    switch (match) {
+    case HttpMatch::method_first:
+        return is_token(byte) ? HttpMatch::method : HttpMatch::no;
+    case HttpMatch::method:
+        return byte == ' '      ? HttpMatch::target_first
                : is_token(byte) ? HttpMatch::method
-                                : HttpMatch::no);
-        } else if (now == HttpMatch::target_first) {
-            go(byte == ' ' ? HttpMatch::no : HttpMatch::target);
-        } else if (now == HttpMatch::target) {
-            go(byte == ' ' ? HttpMatch::version : HttpMatch::target);
-        } else if (now == HttpMatch::matched && byte == '\r') {
-            go(HttpMatch::matched_return);
-        } else if (now < HttpMatch::matched && fits_version(state - version, byte)) {
-            ++state;
-        } else {
-            go(HttpMatch::no);
+                                : HttpMatch::no;
+    case HttpMatch::target_first:
+        return byte == ' ' ? HttpMatch::no : HttpMatch::target;
+    case HttpMatch::target:
+        return byte == ' ' ? HttpMatch::version : HttpMatch::target;
+    case HttpMatch::matched:
+        return byte == '\r' ? HttpMatch::matched_return : HttpMatch::no;
+    case HttpMatch::matched_return:
+    case HttpMatch::no:
+        return HttpMatch::no;
+    case HttpMatch::version:
+        break;
+    }
+    // `version` itself or one of the steps behind it, which have no names.
+    const auto step = static_cast<std::uint8_t>(match);
+    const std::size_t index = step - std::size_t{static_cast<std::uint8_t>(HttpMatch::version)};
+    return fits_version(index, byte) ? static_cast<HttpMatch>(step + 1) : HttpMatch::no;
+}
+
+void Decoder::follow_http(std::string_view bytes) {
+    if (first_line_) {
+        for (std::size_t at = 0; at < bytes.size() && http_ != HttpMatch::no; ++at) {
+            http_ = advance(http_, bytes[at]);
         }
     }
-    http_ = static_cast<HttpMatch>(state);
 }
 
 bool Decoder::http_matched() const {

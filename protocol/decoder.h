@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <variant>
 
@@ -100,8 +101,9 @@ private:
     [[nodiscard]] Step skip_line(std::string_view bytes);
     [[nodiscard]] Step complete_line(std::string_view text, std::size_t consumed);
     [[nodiscard]] Step line_too_large(std::string_view bytes, std::size_t consumed);
-    [[nodiscard]] Step swallow_line_end(std::string_view bytes);
+    [[nodiscard]] std::optional<Step> swallow_line_end(std::string_view bytes);
     [[nodiscard]] Step die(ViolationKind kind, std::size_t consumed);
+    [[nodiscard]] static HttpMatch advance(HttpMatch match, char byte);
     void follow_http(std::string_view bytes);
     [[nodiscard]] bool http_matched() const;
 

@@ -2,12 +2,14 @@
 
 #include "protocol/limits.h"
 #include "protocol/script.h"
+#include "protocol/utf8.h"
 
 #include <utf8proc.h>
 
 #include <array>
 #include <cassert>
 #include <cstring>
+#include <optional>
 #include <span>
 
 namespace roomd {
@@ -100,42 +102,49 @@ Kind kind_of(utf8proc_int32_t point) {
     }
 }
 
-/// What is wrong with one form of a name, or empty.
-std::string_view judge(std::string_view name, ScriptPolicy scripts) {
-    if (name.empty()) {
-        return why_empty;
-    }
-    bool marks_allowed = false; // behind a letter, or a mark that is
-    std::uint32_t marks = 0;
-    bool script_known = false;
-    Script script = Script::other;
-    const void* const data = name.data();
-    const auto* const bytes = static_cast<const utf8proc_uint8_t*>(data);
-    for (std::size_t at = 0; at < name.size();) {
-        utf8proc_int32_t point = 0;
-        const auto step =
-            utf8proc_iterate(bytes + at, static_cast<utf8proc_ssize_t>(name.size() - at), &point);
-        assert(step > 0); // normalise() wrote it
-        at += static_cast<std::size_t>(step);
+/// Judges one form of a name, character by character.
+class Judge {
+public:
+    explicit Judge(ScriptPolicy scripts) : scripts_(scripts) {}
+
+    /// What is wrong with `point` where it stands, or empty.
+    std::string_view look_at(utf8proc_int32_t point) {
         const Kind kind = kind_of(point);
         if (kind == Kind::bad || kind == Kind::invisible) {
             return kind == Kind::bad ? why_characters : why_invisible;
         }
-        marks = kind == Kind::mark ? marks + 1 : 0;
-        marks_allowed = kind == Kind::letter || (kind == Kind::mark && marks_allowed);
-        if (marks > 0 && (!marks_allowed || marks > name_marks_max)) {
+        marks_ = kind == Kind::mark ? marks_ + 1 : 0;
+        marks_allowed_ = kind == Kind::letter || (kind == Kind::mark && marks_allowed_);
+        if (marks_ > 0 && (!marks_allowed_ || marks_ > name_marks_max)) {
             return why_marks;
         }
-        if (kind == Kind::letter && scripts == ScriptPolicy::single) {
-            const Script here = script_of(static_cast<char32_t>(point));
-            if (script_known && here != script) {
-                return why_scripts;
-            }
-            script_known = true;
-            script = here;
+        if (kind != Kind::letter || scripts_ == ScriptPolicy::any) {
+            return {};
         }
+        const Script here = script_of(static_cast<char32_t>(point));
+        const bool mixed = script_.value_or(here) != here;
+        script_ = here;
+        return mixed ? why_scripts : std::string_view{};
     }
-    return {};
+
+private:
+    ScriptPolicy scripts_;
+    std::optional<Script> script_; // of the letters so far
+    std::uint32_t marks_ = 0;      // in a row
+    bool marks_allowed_ = false;   // behind a letter, or a mark that is
+};
+
+/// What is wrong with one form of a name, or empty.
+std::string_view judge(std::string_view name, ScriptPolicy scripts) {
+    std::string_view why = name.empty() ? why_empty : std::string_view{};
+    Judge judge(scripts);
+    while (!name.empty() && why.empty()) {
+        const Character character = first_character(name);
+        assert(character.bytes > 0); // normalise() wrote it
+        why = judge.look_at(static_cast<utf8proc_int32_t>(character.code_point));
+        name.remove_prefix(character.bytes);
+    }
+    return why;
 }
 
 /// NFKC case folding until nothing changes. Once is enough for nearly every name; where folding
@@ -161,8 +170,8 @@ std::string_view fold(std::string_view text, Form& folded) {
 constexpr std::size_t block_head_bytes = 2;
 static_assert(name_bytes_max <= 0xFF, "a length is one byte");
 
-std::size_t length_at(const std::unique_ptr<char[]>& block, std::size_t index) {
-    return static_cast<unsigned char>(block[index]);
+std::size_t as_length(char byte) {
+    return static_cast<unsigned char>(byte);
 }
 
 } // namespace
@@ -200,7 +209,7 @@ std::variant<Name, BadName> Name::parse(std::string_view text, NameKind kind,
 
 Name::Name(std::string_view text, std::string_view folded) {
     const std::size_t folded_bytes = folded == text ? 0 : folded.size();
-    block_ = std::unique_ptr<char[]>(new char[block_head_bytes + text.size() + folded_bytes]);
+    block_ = Block(new char[block_head_bytes + text.size() + folded_bytes]);
     block_[0] = static_cast<char>(text.size());
     block_[1] = static_cast<char>(folded_bytes);
     std::memcpy(&block_[block_head_bytes], text.data(), text.size());
@@ -212,8 +221,8 @@ Name::Name(std::string_view text, std::string_view folded) {
 Name::Name(const Name& other) {
     if (other.block_) {
         const std::size_t bytes =
-            block_head_bytes + length_at(other.block_, 0) + length_at(other.block_, 1);
-        block_ = std::unique_ptr<char[]>(new char[bytes]);
+            block_head_bytes + as_length(other.block_[0]) + as_length(other.block_[1]);
+        block_ = Block(new char[bytes]);
         std::memcpy(block_.get(), other.block_.get(), bytes);
     }
 }
@@ -226,14 +235,14 @@ Name& Name::operator=(const Name& other) {
 }
 
 std::string_view Name::text() const {
-    return block_ ? std::string_view{&block_[block_head_bytes], length_at(block_, 0)}
+    return block_ ? std::string_view{&block_[block_head_bytes], as_length(block_[0])}
                   : std::string_view{};
 }
 
 std::string_view Name::folded() const {
-    const std::size_t bytes = block_ ? length_at(block_, 1) : 0;
+    const std::size_t bytes = block_ ? as_length(block_[1]) : 0;
     return bytes == 0 ? text()
-                      : std::string_view{&block_[block_head_bytes + length_at(block_, 0)], bytes};
+                      : std::string_view{&block_[block_head_bytes + as_length(block_[0])], bytes};
 }
 
 } // namespace roomd

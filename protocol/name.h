@@ -49,8 +49,11 @@ public:
     }
 
 private:
+    using Block = std::unique_ptr<char[]>; // NOLINT(modernize-avoid-c-arrays)
+
     Name(std::string_view text, std::string_view folded);
-    std::unique_ptr<char[]> block_; // [text bytes][folded bytes, 0 = same][text][folded]
+
+    Block block_; // [text bytes][folded bytes, 0 = same][text][folded]
 };
 
 } // namespace roomd

@@ -26,43 +26,40 @@ namespace utf8_detail {
     return (byte & 0xC0U) == 0x80U;
 }
 
+/// Not overlong (a shorter form would do), no surrogate, not above the last one.
+[[nodiscard]] constexpr bool is_in_range(std::uint32_t point, std::size_t size) {
+    if (size == 3) {
+        return point >= 0x800U && (point < 0xD800U || point > 0xDFFFU);
+    }
+    return size == 2 || (point >= 0x10000U && point <= 0x10FFFFU);
+}
+
 } // namespace utf8_detail
 
 /// The first character of `bytes`.
 [[nodiscard]] constexpr Character first_character(std::string_view bytes) {
     using utf8_detail::byte_at;
-    using utf8_detail::is_continuation;
     constexpr Character bad{0, 0};
-    if (bytes.empty()) {
-        return bad;
-    }
-    const std::uint32_t lead = byte_at(bytes, 0);
+    const std::uint32_t lead = bytes.empty() ? 0xFFU : byte_at(bytes, 0);
     if (lead < 0x80U) {
         return {lead, 1};
     }
-    if (lead < 0xC2U || lead > 0xF4U || bytes.size() < 2 || !is_continuation(byte_at(bytes, 1))) {
+    if (lead < 0xC2U || lead > 0xF4U) {
         return bad;
     }
-    const std::uint32_t second = byte_at(bytes, 1);
-    if (lead < 0xE0U) {
-        return {((lead & 0x1FU) << 6U) | (second & 0x3FU), 2};
-    }
-    if (bytes.size() < 3 || !is_continuation(byte_at(bytes, 2))) {
+    const std::size_t size = lead < 0xE0U ? 2 : lead < 0xF0U ? 3 : 4;
+    if (bytes.size() < size) {
         return bad;
     }
-    const std::uint32_t third = byte_at(bytes, 2);
-    if (lead < 0xF0U) {
-        const std::uint32_t point =
-            ((lead & 0x0FU) << 12U) | ((second & 0x3FU) << 6U) | (third & 0x3FU);
-        const bool surrogate = point >= 0xD800U && point <= 0xDFFFU;
-        return point < 0x800U || surrogate ? bad : Character{point, 3};
+    std::uint32_t point = lead & (0x7FU >> size);
+    for (std::size_t index = 1; index < size; ++index) {
+        const std::uint32_t next = byte_at(bytes, index);
+        if (!utf8_detail::is_continuation(next)) {
+            return bad;
+        }
+        point = (point << 6U) | (next & 0x3FU);
     }
-    if (bytes.size() < 4 || !is_continuation(byte_at(bytes, 3))) {
-        return bad;
-    }
-    const std::uint32_t point = ((lead & 0x07U) << 18U) | ((second & 0x3FU) << 12U) |
-                                ((third & 0x3FU) << 6U) | (byte_at(bytes, 3) & 0x3FU);
-    return point < 0x10000U || point > 0x10FFFFU ? bad : Character{point, 4};
+    return utf8_detail::is_in_range(point, size) ? Character{point, size} : bad;
 }
 
 } // namespace roomd

@@ -1,0 +1,375 @@
+#include "protocol/decoder.h"
+
+#include "test/protocol/decoding.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+using namespace roomd;
+using roomd::test::decode;
+using roomd::test::Decoding;
+using roomd::test::dribble;
+using roomd::test::frame;
+using roomd::test::header;
+
+namespace {
+
+using Found = std::vector<std::string>;
+
+const DecoderLimits usual{};
+const DecoderLimits small{16, 8};
+
+std::string text_of(const Found& found) {
+    std::string all;
+    for (const std::string& each : found) {
+        all += each + "|";
+    }
+    return all;
+}
+
+/// Whole and one byte at a time, which must agree.
+std::string lines(std::string_view stream, const DecoderLimits& limits = usual,
+                  Framing framing = Framing::line) {
+    const std::string whole = text_of(decode(framing, limits, stream));
+    CHECK(whole == text_of(dribble(framing, limits, stream)));
+    return whole;
+}
+
+std::string frames(std::string_view stream, const DecoderLimits& limits = usual) {
+    return lines(stream, limits, Framing::frame);
+}
+
+std::string detected(std::string_view stream, const DecoderLimits& limits = usual) {
+    return lines(stream, limits, Framing::automatic);
+}
+
+/// The line rules once more, slowly and over the whole stream, to compare with (P3).
+Found slow_lines(std::string_view stream, std::size_t limit) {
+    Found found;
+    while (!stream.empty()) {
+        const std::size_t newline = stream.find('\n');
+        const bool ended = newline != std::string_view::npos;
+        std::string_view line = stream.substr(0, newline);
+        stream.remove_prefix(ended ? newline + 1 : stream.size());
+        if (ended && line.ends_with('\r')) {
+            line.remove_suffix(1);
+        }
+        if (line.size() > limit) {
+            found.emplace_back("!too_large");
+        } else if (!line.empty()) {
+            found.push_back("=" + std::string(line));
+        }
+    }
+    return found;
+}
+
+} // namespace
+
+TEST_CASE("Decoder: several frames in one piece and one frame in many are the same frames") {
+    CHECK(frames(frame("one") + frame("two") + frame("three")) == "=one|=two|=three|");
+}
+
+TEST_CASE("Decoder: a frame of length zero is a keep-alive") {
+    CHECK(frames(frame("") + frame("") + frame("x") + frame("")) == "=x|");
+}
+
+TEST_CASE("Decoder: a frame's payload may hold line ends and zeros") {
+    const std::string odd("a\0\r\n\xFF", 5);
+    CHECK(frames(frame(odd)) == "=" + odd + "|");
+}
+
+TEST_CASE("Decoder: every declared length is judged by its header alone") {
+    struct Row {
+        std::uint32_t length;
+        const char* found;
+    };
+
+    const Row table[] = {
+        {0, ""},
+        {usual.frame_bytes_max + 1, "!too_large|"},
+        {frame_bytes_ceiling, "!too_large|"},
+        {frame_bytes_ceiling + 1, "!bad_frame|"},
+        {0x7FFFFFFF, "!bad_frame|"},
+        {0x80000000, "!bad_frame|"},
+        {0xFFFFFFFC, "!bad_frame|"},
+        {0xFFFFFFFF, "!bad_frame|"},
+    };
+    for (const Row& row : table) {
+        CAPTURE(row.length);
+        Decoding decoding(Framing::frame, usual);
+        decoding.feed(header(row.length));
+        CHECK(text_of(decoding.found()) == row.found);
+        CHECK(decoding.wanted() <= frame_header_bytes); // nothing so long is ever waited for
+        CHECK(frames(header(row.length) + std::string(3, 0)) == row.found + std::string());
+    }
+}
+
+TEST_CASE("Decoder: a frame of exactly the limit passes and says how much it needs") {
+    const std::string most(small.frame_bytes_max, 'm');
+    CHECK(frames(frame(most), small) == "=" + most + "|");
+    Decoding decoding(Framing::frame, small);
+    decoding.feed(header(small.frame_bytes_max));
+    CHECK(decoding.wanted() == frame_header_bytes + small.frame_bytes_max);
+    CHECK(decoding.partial());
+}
+
+TEST_CASE("Decoder: an oversized frame is skipped and the next one is heard") {
+    const std::string more(small.frame_bytes_max + 1, 'm');
+    CHECK(frames(frame("a") + frame(more) + frame("b"), small) == "=a|!too_large|=b|");
+    CHECK(frames(frame(std::string(70'000, 'm')) + frame("b")) == "!too_large|=b|");
+}
+
+TEST_CASE("Decoder: while an oversized frame is skipped nothing of it is kept") {
+    Decoding decoding(Framing::frame, small);
+    decoding.feed(header(1'000'000));
+    CHECK(decoding.partial());
+    decoding.feed(std::string(999'999, 'x'));
+    CHECK(decoding.partial());
+    CHECK(decoding.wanted() == 1);
+    decoding.feed("x");
+    CHECK_FALSE(decoding.partial());
+    decoding.feed(frame("on"));
+    CHECK(text_of(decoding.found()) == "!too_large|=on|");
+}
+
+TEST_CASE("Decoder: after a fatal violation everything is discarded") {
+    CHECK(frames(header(1U << 24U) + frame("no") + frame("no")) == "!bad_frame|");
+    Decoding decoding(Framing::automatic, usual);
+    decoding.feed(std::string_view("\x16\x03\x01", 3));
+    decoding.feed("/quit\n");
+    CHECK(text_of(decoding.found()) == "!tls|");
+    CHECK_FALSE(decoding.partial());
+}
+
+TEST_CASE("Decoder: a frame that the end of stream cuts off is nothing") {
+    CHECK(frames(frame("whole") + header(5) + "cut") == "=whole|");
+    CHECK(frames(frame("whole") + std::string("\0\0", 2)) == "=whole|");
+}
+
+TEST_CASE("Decoder: a line ends at LF or CR LF, and a bare CR is data") {
+    CHECK(lines("a\nb\r\nc\rd\n\re\n") == "=a|=b|=c\rd|=\re|");
+    CHECK(lines("a\r\r\n") == "=a\r|");
+}
+
+TEST_CASE("Decoder: an empty line is a keep-alive") {
+    CHECK(lines("\n\r\n\na\n\n") == "=a|");
+}
+
+TEST_CASE("Decoder: the last line counts without a line end, a CR at its end is data") {
+    CHECK(lines("a\nb") == "=a|=b|");
+    CHECK(lines("a\nb\r") == "=a|=b\r|");
+    CHECK(lines("a\n") == "=a|");
+    CHECK(lines("") == "");
+}
+
+TEST_CASE("Decoder: lines of every length around the limit, with every line end at every place") {
+    const std::string_view ends[] = {"\n", "\r\n", "\r", ""};
+    constexpr std::uint32_t limit = 5;
+    const DecoderLimits limits{16, limit};
+    std::size_t count = 0;
+    for (std::size_t length = 0; length <= limit + 2; ++length) {
+        for (std::size_t place = 0; place <= length; ++place) {
+            for (const std::string_view inner : ends) {
+                for (const std::string_view outer : ends) {
+                    std::string stream(length, 'x');
+                    stream.insert(place, inner);
+                    stream += outer;
+                    stream += "tail";
+                    const Found expected = slow_lines(stream, limit);
+                    CAPTURE(stream);
+                    CHECK(decode(Framing::line, limits, stream) == expected);
+                    CHECK(dribble(Framing::line, limits, stream) == expected);
+                    ++count;
+                }
+            }
+        }
+    }
+    CHECK(count == 36 * 16);
+}
+
+TEST_CASE("Decoder: all streams of a few letters, CR and LF are cut as the slow rules cut them") {
+    constexpr std::string_view alphabet = "x\r\n";
+    const DecoderLimits limits{16, 2};
+    std::size_t streams = 1;
+    for (std::size_t length = 0; length <= 7; ++length, streams *= alphabet.size()) {
+        for (std::size_t number = 0; number < streams; ++number) {
+            std::string stream;
+            for (std::size_t rest = number; stream.size() < length; rest /= alphabet.size()) {
+                stream.push_back(alphabet[rest % alphabet.size()]);
+            }
+            const Found expected = slow_lines(stream, limits.line_bytes_max);
+            if (decode(Framing::line, limits, stream) != expected ||
+                dribble(Framing::line, limits, stream) != expected) {
+                FAIL_CHECK("differs: " << stream.size() << " bytes, number " << number);
+            }
+        }
+    }
+}
+
+TEST_CASE("Decoder: an oversized line is refused once, as soon as it is known to be too long") {
+    CHECK(lines("12345678\n123456789\nok\n", small) == "=12345678|!too_large|=ok|");
+    Decoding decoding(Framing::line, small);
+    decoding.feed("123456789");
+    CHECK(text_of(decoding.found()) == "!too_large|");
+    CHECK(decoding.partial());
+    decoding.feed(std::string(100'000, 'x'));
+    CHECK(text_of(decoding.found()) == "!too_large|");
+    decoding.feed("\nok\n");
+    CHECK(text_of(decoding.found()) == "!too_large|=ok|");
+    CHECK_FALSE(decoding.partial());
+}
+
+TEST_CASE("Decoder: the CR of a CR LF does not count, another one does") {
+    CHECK(lines("12345678\r\n", small) == "=12345678|");
+    CHECK(lines("12345678\r", small) == "!too_large|");
+    CHECK(lines("1234567\r", small) == "=1234567\r|");
+}
+
+TEST_CASE("Decoder: a limit that a reload lowers holds for the line that is on its way") {
+    DecoderLimits limits{16, 100};
+    Decoding decoding(Framing::line, limits);
+    decoding.feed(std::string(50, 'x'));
+    limits.line_bytes_max = 10;
+    decoding.feed("y\nok\n");
+    CHECK(text_of(decoding.found()) == "!too_large|=ok|");
+}
+
+TEST_CASE("Decoder: the first byte decides, for every one of the 256") {
+    for (unsigned value = 0; value < 256; ++value) {
+        CAPTURE(value);
+        Decoding decoding(Framing::automatic, usual);
+        decoding.feed(std::string(1, static_cast<char>(value)));
+        const bool line = (value >= 0x20 && value < 0x7F) || value == 0x09 || value == 0x0D ||
+                          value == 0x0A || (value >= 0xC2 && value <= 0xF4);
+        const std::string expected = line || value == 0 ? ""
+                                     : value == 0x16    ? "!tls|"
+                                                        : "!unknown_protocol|";
+        CHECK(text_of(decoding.found()) == expected);
+        CHECK(decoding.decoder().framing() == (value == 0 ? Framing::frame
+                                               : line     ? Framing::line
+                                                          : Framing::automatic));
+    }
+}
+
+TEST_CASE("Decoder: what was decided stays decided") {
+    CHECK(detected(frame("a") + frame("b")) == "=a|=b|");
+    CHECK(detected("a\n" + frame("b") + "\n") == "=a|=" + frame("b") + "|");
+    CHECK(detected("\n\na\n") == "=a|");
+}
+
+TEST_CASE("Decoder: an HTTP request line is refused, and no line behind it is heard") {
+    for (const std::string method :
+         {"GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "PRI", "M-SEARCH", "patch"}) {
+        for (const std::string target : {"/", "*", "localhost:8888", "http://x/?a=b", "/a%20b"}) {
+            for (const std::string version : {"HTTP/1.1", "HTTP/1.0", "HTTP/2.0"}) {
+                const std::string line = method + " " + target + " " + version;
+                CAPTURE(line);
+                CHECK(detected(line + "\r\nHost: x\r\n\r\n/quit\r\n") == "!http|");
+                CHECK(lines(line + "\n/quit\n") == "!http|");
+                CHECK(lines("\r\n" + line + "\n/quit\n") == "!http|");
+                CHECK(lines(line) == "!http|");
+                CHECK(lines(line + "\r") == "!http|");
+            }
+        }
+    }
+}
+
+TEST_CASE("Decoder: an HTTP request line over the limit is known at its end") {
+    const std::string line = "GET /" + std::string(5'000, 'a') + " HTTP/1.1";
+    CHECK(detected(line + "\r\n/quit\n") == "!too_large|!http|");
+    CHECK(detected(line) == "!too_large|!http|");
+    CHECK(detected(line + "x\nhello\n") == "!too_large|=hello|");
+    CHECK(lines("GET / HTTP/1.1\r\n/quit\n", {16, 13}) == "!too_large|!http|");
+    CHECK(lines("GET / HTTP/1.1\r\n/quit\n", {16, 1}) == "!too_large|!http|");
+}
+
+TEST_CASE("Decoder: what only looks a little like HTTP is talk") {
+    for (const std::string line :
+         {"GET / HTTP/1.1 ", " GET / HTTP/1.1", "GET  HTTP/1.1", "GET / http/1.1", "GET / HTTP/11",
+          "GET / HTTP/1.x", "HTTP/1.1", "GET /", "/say lobby HTTP/1.1", "i like my HTTP/1.1",
+          "GET / HTTP/1.1\rx"}) {
+        CAPTURE(line);
+        CHECK(lines(line + "\n") == "=" + line + "|");
+    }
+    CHECK(lines("hello\nGET / HTTP/1.1\n") == "=hello|=GET / HTTP/1.1|"); // not the first line
+}
+
+TEST_CASE("Decoder: flush makes a line of what is there, and swallows the line end that follows") {
+    for (const std::string_view end : {"\n", "\r\n", ""}) {
+        Decoding decoding(Framing::line, usual);
+        decoding.feed("hel");
+        decoding.flush();
+        decoding.feed(end);
+        decoding.feed("lo\n");
+        CHECK(text_of(decoding.found()) == "=hel|=lo|");
+    }
+}
+
+TEST_CASE("Decoder: flush between CR and LF cuts no line in two") {
+    Decoding decoding(Framing::line, usual);
+    decoding.feed("hello\r");
+    decoding.flush();
+    decoding.feed("\n");
+    CHECK(text_of(decoding.found()) == "=hello|");
+    decoding.feed("on");
+    decoding.flush();
+    decoding.feed("\r");
+    CHECK(decoding.partial());
+    decoding.flush();
+    CHECK_FALSE(decoding.partial());
+    decoding.feed("\nand on\n");
+    CHECK(text_of(decoding.found()) == "=hello|=on|=and on|");
+}
+
+TEST_CASE("Decoder: after a flush a CR that begins a text is data") {
+    Decoding decoding(Framing::line, usual);
+    decoding.feed("a");
+    decoding.flush();
+    decoding.feed("\rb\n");
+    CHECK(text_of(decoding.found()) == "=a|=\rb|");
+}
+
+TEST_CASE("Decoder: flush of nothing is nothing") {
+    Decoding decoding(Framing::line, usual);
+    decoding.flush();
+    decoding.feed("a\n");
+    decoding.flush();
+    decoding.feed("\nb\n"); // an empty line of its own, not the end of a flushed one
+    CHECK(text_of(decoding.found()) == "=a|=b|");
+    CHECK(std::holds_alternative<NeedMore>(Decoder(Framing::frame, usual).flush_line("")));
+}
+
+TEST_CASE(
+    "Decoder: flush ends an oversized line, so that a client without line ends is heard again") {
+    Decoding decoding(Framing::line, small);
+    decoding.feed("far too long a line");
+    decoding.flush();
+    CHECK_FALSE(decoding.partial());
+    decoding.feed("next");
+    decoding.flush();
+    CHECK(text_of(decoding.found()) == "!too_large|=next|");
+}
+
+TEST_CASE("Decoder: a flushed HTTP request line is one all the same") {
+    Decoding decoding(Framing::line, usual);
+    decoding.feed("GET / HTTP/1.1");
+    decoding.flush();
+    decoding.feed("\r\n/quit\n");
+    CHECK(text_of(decoding.found()) == "!http|");
+}
+
+TEST_CASE("Decoder: echo hands over every byte as it comes") {
+    Decoding decoding(Framing::echo, usual);
+    const std::string bytes("\0\x16\n\xFF", 4);
+    decoding.feed(bytes);
+    CHECK(text_of(decoding.found()) == "=" + bytes + "|");
+    CHECK_FALSE(decoding.partial());
+}
+
+TEST_CASE("Decoder: an idle one is small") {
+    CHECK(sizeof(Decoder) <= 24);
+}
