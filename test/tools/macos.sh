@@ -88,7 +88,7 @@ cpp = [$ccache'$directory/c++']
 ar = '$directory/ar'
 pkgconfig = 'pkg-config'
 [built-in options]
-cpp_args = ['-Wno-unused-command-line-argument']
+cpp_args = ['-Wno-unused-command-line-argument', '-UNDEBUG'] # zig would switch asserts off
 [properties]
 pkg_config_libdir = '$directory/pkgconfig'
 [host_machine]
