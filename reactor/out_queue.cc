@@ -38,8 +38,7 @@ void OutQueue::pop_entry() {
     }
     first_ = std::move(rest_->entries[rest_->head++]);
     if (rest_->head == rest_->entries.size()) {
-        rest_->entries.clear();
-        rest_->head = 0;
+        rest_.reset();
     } else if (rest_->head > 64 && rest_->head * 2 > rest_->entries.size()) {
         rest_->entries.erase(rest_->entries.begin(),
                              rest_->entries.begin() + static_cast<std::ptrdiff_t>(rest_->head));
@@ -229,7 +228,8 @@ void OutQueue::check() const {
     }
     assert(bytes == bytes_);
     assert(own == own_bytes_);
-    assert(count_ > 0 || (rest_ == nullptr && !first_.chunk));
+    assert(count_ > 0 || !first_.chunk);
+    assert(count_ > 1 || rest_ == nullptr);
 }
 
 } // namespace roomd

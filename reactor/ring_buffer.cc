@@ -78,9 +78,11 @@ void RingBuffer::settle(BlockPool& pool) {
         release(pool);
         return;
     }
-    const std::uint32_t fitting = std::max(std::bit_ceil(size_), capacity_min);
-    if (capacity_ > fitting * 2) {
-        move_to(allocate(fitting), fitting, pool);
+    // Not at each power of two, or a peer that hovers around one would be copied to and fro.
+    const std::uint32_t fitting = std::bit_ceil(size_);
+    if (capacity_ > std::max(fitting * 2, capacity_min)) {
+        const std::uint32_t capacity = std::max(fitting, capacity_min);
+        move_to(allocate(capacity), capacity, pool);
     }
 }
 

@@ -48,6 +48,7 @@ std::size_t TimerHeap::fire(TimePoint now, std::size_t count_max) {
             (*timed)->on_timer({key});
         }
     }
+    drop_cancelled_if_many(); // fewer live than at the last cancel
     return fired;
 }
 
@@ -120,6 +121,7 @@ void TimerHeap::check() const {
         living += callees_.find(heap_[index].key) != nullptr ? 1U : 0U;
     }
     assert(living == callees_.size());
+    assert(heap_.size() <= std::max(compact_min, 2 * callees_.size()));
 }
 
 } // namespace roomd
