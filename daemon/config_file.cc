@@ -129,12 +129,10 @@ private:
     }
 
     void unknown(Section section, const toml::key& key) {
-        std::vector<std::string> candidates;
+        std::vector<std::string> candidates = {"limits", "room"};
         for (const Setting& row : settings()) {
-            candidates.emplace_back(row.section == section ? std::string(row.name) : key_of(row));
+            candidates.push_back(row.section == section ? std::string(row.name) : key_of(row));
         }
-        candidates.emplace_back("limits");
-        candidates.emplace_back("room");
         // a limit written at the top, or a setting below [limits]
         const auto table = settings();
         const auto other = std::find_if(table.begin(), table.end(), [&](const Setting& row) {
