@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <utility>
 
 namespace roomd {
 
@@ -67,11 +68,14 @@ void EventLoop::tick(std::optional<Duration> longest) {
     const std::span<const Edge> edges = poller_.wait(time_to_wait(longest));
     now_ = sys::monotonic_now();
     ++ticks_;
-    running_.swap(requeued_); // taken before the edges: what they requeue waits for the next tick
+    take_requeued(); // before the edges: what they requeue waits for the next tick
     for (const Edge& edge : edges) {
-        dispatch(edge.key, edge.ready);
+        dispatch(edge);
     }
-    run_requeued();
+    for (const Edge& edge : running_) {
+        dispatch(edge);
+    }
+    running_.clear();
     timers_.fire(now_, timers_per_tick_max);
     busy_ = hook_ != nullptr && hook_->on_tick_end() == Activity::busy;
 }
@@ -89,26 +93,21 @@ std::optional<Duration> EventLoop::time_to_wait(std::optional<Duration> longest)
     return longest ? std::min(left, *longest) : left;
 }
 
-void EventLoop::dispatch(Key key, Ready ready) {
-    const Entry* const entry = watchers_.find(key);
+void EventLoop::dispatch(const Edge& edge) {
+    const Entry* const entry = watchers_.find(edge.key);
     if (entry != nullptr) { // else: raised for somebody who is gone
-        entry->watcher->on_ready(ready);
+        entry->watcher->on_ready(edge.ready);
     }
 }
 
-void EventLoop::run_requeued() {
-    for (const Key key : running_) {
+void EventLoop::take_requeued() {
+    for (const Key key : requeued_) {
         Entry* const entry = watchers_.find(key);
-        if (entry == nullptr) {
-            continue;
-        }
-        const Ready ready = entry->requeued;
-        entry->requeued = Ready::none;
-        if (ready != Ready::none) {
-            entry->watcher->on_ready(ready);
+        if (entry != nullptr) {
+            running_.push_back({key, std::exchange(entry->requeued, Ready::none)});
         }
     }
-    running_.clear();
+    requeued_.clear();
 }
 
 } // namespace roomd

@@ -88,14 +88,14 @@ private:
     };
 
     [[nodiscard]] std::optional<Duration> time_to_wait(std::optional<Duration> longest);
-    void dispatch(Key key, Ready ready);
-    void run_requeued();
+    void dispatch(const Edge& edge);
+    void take_requeued();
 
     Poller poller_;
     SlotMap<Entry> watchers_;
     TimerHeap timers_;
     std::vector<Key> requeued_;
-    std::vector<Key> running_; // the requeued of this tick; kept for its capacity
+    std::vector<Edge> running_; // the requeued of this tick; kept for its capacity
     TickEnd* hook_ = nullptr;
     TimePoint now_;
     std::uint64_t ticks_ = 0;
