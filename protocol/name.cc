@@ -9,7 +9,6 @@
 #include <array>
 #include <cassert>
 #include <cstring>
-#include <optional>
 #include <span>
 
 namespace roomd {
@@ -122,16 +121,18 @@ public:
             return {};
         }
         const Script here = script_of(static_cast<char32_t>(point));
-        const bool mixed = script_.value_or(here) != here;
+        const bool mixed = script_known_ && here != script_;
         script_ = here;
+        script_known_ = true;
         return mixed ? why_scripts : std::string_view{};
     }
 
 private:
     ScriptPolicy scripts_;
-    std::optional<Script> script_; // of the letters so far
-    std::uint32_t marks_ = 0;      // in a row
-    bool marks_allowed_ = false;   // behind a letter, or a mark that is
+    Script script_ = Script::other; // of the letters so far, once it is known
+    bool script_known_ = false;
+    bool marks_allowed_ = false; // behind a letter, or a mark that is
+    std::uint32_t marks_ = 0;    // in a row
 };
 
 /// What is wrong with one form of a name, or empty.

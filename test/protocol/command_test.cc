@@ -237,14 +237,15 @@ TEST_CASE("Command: every row of the table parses, under its own verb") {
         {"quit", "/quit"},     {"trace", "/trace on"},      {"conns", "/conns"},
     };
     CHECK(std::size(examples) == command_table().size());
-    for (const auto& [verb, example] : examples) {
+    for (const auto& example : examples) {
+        const std::string verb = example.first;
         CAPTURE(verb);
-        const auto result = parse_command(example);
+        const auto result = parse_command(example.second);
         REQUIRE(std::holds_alternative<Command>(result));
         CHECK(verb_of(std::get<Command>(result)) == verb);
         const CommandRow* const row = find_command(verb);
         REQUIRE(row != nullptr);
-        CHECK(row->usage.substr(0, row->verb.size() + 1) == "/" + std::string(verb));
+        CHECK(row->usage.substr(0, row->verb.size() + 1) == "/" + verb);
         CHECK(row->help.ends_with('.'));
         CHECK(row->debug == (row->verb == "trace" || row->verb == "conns"));
     }
