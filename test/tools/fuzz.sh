@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 seconds=${FUZZ_SECONDS:-20}
 directory=build-fuzz
 test/tools/configure_fuzz.sh
-ninja -C "$directory"
+ninja -C "$directory" fuzz
 
 if [[ $# -gt 0 ]]; then
     targets=("$@")
