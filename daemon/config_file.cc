@@ -8,7 +8,16 @@
 #include <utility>
 
 // The parser is compiled in, without exceptions, so that a bad file is a value like any other and
-// the sanitizers see into it; the distribution's shared library is built with them.
+// the sanitizers see into it; the distribution's shared library is built with them. toml++ 3.3
+// asserts what a file may break (`x = 2020-01-01Tg_`, found by fuzzing), and a reload must survive
+// any file: so its assertions throw, and parse_config_text() makes a refusal of that.
+struct ParserConfused {};
+
+[[noreturn]] static void confused() {
+    throw ParserConfused();
+}
+
+#define TOML_ASSERT(expr) ((expr) ? static_cast<void>(0) : confused())
 #undef TOML_HEADER_ONLY
 #undef TOML_SHARED_LIB
 #define TOML_HEADER_ONLY 1
@@ -25,22 +34,12 @@ constexpr std::array<std::string_view, 5> room_keys = {"name", "slow", "history_
 constexpr std::size_t shown_bytes_max = 80;
 
 std::string_view type_name(const toml::node& node) {
-    switch (node.type()) {
-    case toml::node_type::table:
-        return "a table";
-    case toml::node_type::array:
-        return "an array";
-    case toml::node_type::string:
-        return "a string";
-    case toml::node_type::integer:
-        return "an integer";
-    case toml::node_type::floating_point:
-        return "a number with a fraction";
-    case toml::node_type::boolean:
-        return "a boolean";
-    default:
-        return "a date or time";
-    }
+    constexpr std::array<std::string_view, 7> names = {
+        // in the order of toml::node_type
+        "nothing",  "a table", "an array", "a string", "an integer", "a number with a fraction",
+        "a boolean"};
+    const auto type = static_cast<std::size_t>(node.type());
+    return type < names.size() ? names.at(type) : "a date or time";
 }
 
 /// Walks a parsed file, collecting settings until something is wrong.
@@ -59,8 +58,7 @@ public:
             }
         }
         if (root.empty()) {
-            fail(toml::source_position{1, 1},
-                 "there is no setting in this file; leave --config out to run with the defaults");
+            fail({1, 1}, "there is no setting in this file; without --config the defaults run");
         }
     }
 
@@ -222,11 +220,9 @@ private:
         if (const std::string why = apply(*row, texts, scratch); !why.empty()) {
             fail(node, "room." + std::string(name), why);
         }
-        if (name == "history_messages_max") {
-            spec.history_messages_max = scratch.limits.history_messages_max;
-        } else {
-            spec.history_bytes_max = scratch.limits.history_bytes_max;
-        }
+        const bool messages = name == "history_messages_max";
+        (messages ? spec.history_messages_max : spec.history_bytes_max) =
+            messages ? scratch.limits.history_messages_max : scratch.limits.history_bytes_max;
     }
 
     void room_text(std::string_view key, const std::string& text, const toml::node& node,
@@ -256,19 +252,46 @@ private:
     FileSettings& result_;
 };
 
+bool confuses(std::string_view text) {
+    try {
+        static_cast<void>(toml::parse(text));
+        return false;
+    } catch (const ParserConfused&) {
+        return true;
+    }
+}
+
+/// The parser reads from the front, so the text confuses it from one line on. Cost: few parses.
+std::size_t confusing_line(std::string_view text) {
+    std::vector<std::size_t> ends;
+    for (std::size_t end = 0; (end = text.find('\n', end)) != std::string_view::npos;) {
+        ends.push_back(++end);
+    }
+    const auto first = std::partition_point(ends.begin(), ends.end(), [text](std::size_t end) {
+        return !confuses(text.substr(0, end));
+    });
+    return static_cast<std::size_t>(first - ends.begin()) + 1;
+}
+
 } // namespace
 
 FileSettings parse_config_text(std::string_view text, const std::string& path) {
     FileSettings result;
+    result.exit_code = exit_config;
+    if (confuses(text)) {
+        result.error = path + ":" + std::to_string(confusing_line(text)) +
+                       ":1: this line cannot be read: is it a broken date or time?";
+        return result;
+    }
     const toml::parse_result parsed = toml::parse(text, path);
     if (!parsed) {
         const auto& begin = parsed.error().source().begin;
         result.error = path + ":" + std::to_string(begin.line) + ":" +
                        std::to_string(begin.column) + ": " +
                        std::string(parsed.error().description());
-        result.exit_code = exit_config;
         return result;
     }
+    result.exit_code = 0;
     Walk(path, result).top(parsed.table());
     return result;
 }
