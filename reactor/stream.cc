@@ -55,7 +55,8 @@ void Stream::dirty() {
 void Stream::resume_reading() {
     if (reading_paused_) {
         reading_paused_ = false;
-        requeue_input();
+        input_pending_ = input_pending_ || input_.size() > 0;
+        host_->loop.again(key_, Ready::readable);
     }
 }
 
@@ -117,7 +118,8 @@ void Stream::read() {
             break;
         }
     }
-    if (state_ == State::open && write_failed_ && !input_pending_) {
+    const bool more_to_hear = readable_ && !input_ended_ && !reading_paused_;
+    if (state_ == State::open && write_failed_ && !input_pending_ && !more_to_hear) {
         close_now(StreamEnd::reset); // everything the peer managed to say has been heard
     }
     if (state_ != State::closed) {
@@ -168,7 +170,6 @@ Activity Stream::flush() {
     writable_ = false;
     std::array<iovec, pieces_max> pieces; // NOLINT: filled by gather
     std::size_t budget = host_->flush_bytes_per_tick_max;
-    bool progressed = false;
     while (!output_.empty()) {
         if (const std::vector<Lost>* const lost = output_.notice(); lost != nullptr) {
             host_->scratch.clear();
@@ -189,14 +190,14 @@ Activity Stream::flush() {
             host_->bytes_written += result.bytes;
             output_.consume(result.bytes);
             budget -= std::min(budget, result.bytes);
-            progressed = true;
+            blocked_ = false;
             continue;
         }
         if (result.status != IoStatus::would_block) {
             write_failed();
             return Activity::idle;
         }
-        if (!blocked_ || progressed) {
+        if (!blocked_) {
             blocked_since_ = host_->loop.now();
         }
         blocked_ = true;
@@ -243,6 +244,10 @@ void Stream::write_failed() {
 
 void Stream::close_after_flush() {
     if (state_ != State::open) {
+        return;
+    }
+    if (write_failed_) {
+        close_now(StreamEnd::reset); // nobody is left to take a goodbye
         return;
     }
     state_ = State::draining;
