@@ -1,8 +1,9 @@
 // Log — one event, one line, on stderr; the only door to spdlog.
 //
-// Owned by main, lent by reference. Never blocks the reactor: stderr is written by a thread of its own
-// behind a bounded queue, and lines that do not fit are dropped and counted. Everything a client chose (names, texts) is quoted and escaped, at
-// most 256 bytes of it. Text: `time level event key=value ...`; JSON: one object per line.
+// Owned by main, lent by reference. Never blocks the reactor: stderr is written by a thread of its
+// own behind a bounded queue, and lines that do not fit are dropped and counted. Everything a
+// client chose (names, texts) is quoted and escaped, at most 256 bytes of it. Text: `time level
+// event key=value ...`; JSON: one object per line.
 #pragma once
 
 #include "daemon/config.h"
@@ -31,8 +32,9 @@ public:
     Log(Log&&) = delete;
     Log& operator=(Log&&) = delete;
 
-    /// `event`: static word, e.g. "closed". At most lines_per_second_max lines a second per event; what
-    /// is over is counted and told in one `suppressed` line. Cost when the level is off: one compare.
+    /// `event`: static word, e.g. "closed". At most lines_per_second_max lines a second per event;
+    /// what is over is counted and told in one `suppressed` line. Cost when the level is off: one
+    /// compare.
     void line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields);
 
     void configure(LogFormat format, LogLevel level, std::uint32_t lines_per_second_max);

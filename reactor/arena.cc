@@ -32,6 +32,11 @@ void Chunk::mark(std::uint32_t source, std::uint64_t number) {
     arena_->bytes_pinned_ += sizeof(Mark);
 }
 
+void Chunk::forget_marks() {
+    arena_->bytes_pinned_ -= marks_.size() * sizeof(Mark);
+    marks_.clear();
+}
+
 std::size_t Chunk::mark_behind(std::uint32_t offset) const {
     const auto found = std::upper_bound(
         marks_.begin(), marks_.end(), offset,

@@ -105,6 +105,12 @@ public:
     }
     /// Appends; there must be room.
     void append(std::string_view text);
+    /// Empties it for another use; only while nobody else holds it.
+    void restart() {
+        assert(references_ == 1);
+        forget_marks();
+        size_ = 0;
+    }
     /// Ends a unit at size().
     void mark(std::uint32_t source, std::uint64_t number);
     /// The border at or behind `offset`: 0, or the end of a unit. O(log marks).
@@ -117,6 +123,7 @@ private:
     friend class ChunkRef;
     Chunk(Arena& arena, std::uint32_t capacity) : arena_(&arena), capacity_(capacity) {}
 
+    void forget_marks();
     [[nodiscard]] char* bytes() { return reinterpret_cast<char*>(this + 1); }             // NOLINT
     [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(this + 1); } // NOLINT
 

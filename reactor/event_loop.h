@@ -75,6 +75,7 @@ public:
     /// Until stop(). The tick in which stop() is called is finished.
     void run();
     void stop() { stopping_ = true; }
+    [[nodiscard]] bool stopping() const { return stopping_; }
     /// One tick that waits at most `longest` (none: as long as it takes). For tests and the simulator.
     void tick(std::optional<Duration> longest);
 

@@ -59,7 +59,7 @@ Activity FlushList::flush_all() {
         }
     }
     walking_.clear();
-    return activity;
+    return dirty_.empty() ? activity : Activity::busy; // an owner may have sent more meanwhile
 }
 
 void FlushList::on_timer(TimerKey /*key*/) {

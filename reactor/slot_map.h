@@ -59,6 +59,14 @@ public:
     }
     [[nodiscard]] const T* find(Key key) const { return const_cast<SlotMap*>(this)->find(key); }
 
+    /// The value; the key must be alive (asserted).
+    [[nodiscard]] T& at(Key key) {
+        T* const found = find(key);
+        assert(found != nullptr);
+        return *found;
+    }
+    [[nodiscard]] const T& at(Key key) const { return const_cast<SlotMap*>(this)->at(key); }
+
     /// The living value in `slot` whatever its generation, or nullptr.
     [[nodiscard]] T* at_slot(std::uint32_t slot) {
         return slot < slots_.size() && slots_[slot].value ? &*slots_[slot].value : nullptr;

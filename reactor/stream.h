@@ -59,10 +59,10 @@ struct StreamHost {
     EventLoop& loop;
     Arena& arena;
     FlushList& flush_list;
-    BlockPool blocks;
+    BlockPool blocks = {};
     std::uint32_t read_bytes_per_tick_max = 64 * 1024;
     std::uint32_t flush_bytes_per_tick_max = 256 * 1024;
-    std::string scratch; // for notices
+    std::string scratch = {}; // for notices
     // counters
     std::uint64_t bytes_read = 0;
     std::uint64_t bytes_written = 0;

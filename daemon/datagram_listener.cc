@@ -1,0 +1,81 @@
+#include "daemon/datagram_listener.h"
+
+#include "protocol/text.h"
+#include "reactor/sys.h"
+
+#include <algorithm>
+
+namespace roomd {
+
+namespace {
+
+constexpr std::size_t datagram_bytes_max = 65'536; // more than UDP can carry
+constexpr int datagrams_per_tick_max = 512;
+
+// An address as a name: `127.0.0.1-5000`, `2001.db8..1-5000`.
+std::string name_of(const SocketAddress& address) {
+    std::string name = to_string(address);
+    std::erase_if(name, [](char byte) { return byte == '[' || byte == ']'; });
+    const std::size_t port = name.rfind(':');
+    std::replace(name.begin(), name.end(), ':', '.');
+    if (port != std::string::npos) {
+        name[port] = '-';
+    }
+    return name.substr(0, name_characters_max);
+}
+
+std::string_view without_line_end(std::string_view payload) {
+    if (payload.ends_with('\n')) { // `echo hi | nc -u` sends one
+        payload.remove_suffix(payload.ends_with("\r\n") ? 2 : 1);
+    }
+    return payload;
+}
+
+} // namespace
+
+DatagramListener::DatagramListener(EventLoop& loop, Fd fd, const ListenerSpec& spec,
+                                   const Limits& limits, Hub& hub, Counters& counters)
+    : loop_(&loop), spec_(&spec), limits_(&limits), hub_(&hub), counters_(&counters),
+      buffer_(datagram_bytes_max), fd_(std::move(fd)) {
+    key_ = loop.watch(fd_.get(), Interest::read, *this);
+}
+
+DatagramListener::~DatagramListener() {
+    loop_->forget(key_, fd_.get());
+}
+
+void DatagramListener::on_ready(Ready /*ready*/) {
+    for (int budget = datagrams_per_tick_max; budget > 0; --budget) {
+        SocketAddress sender;
+        const IoResult result = sys::receive_datagram(fd_.get(), buffer_, sender);
+        if (result.status == IoStatus::would_block) {
+            return;
+        }
+        if (result.status != IoStatus::ok) {
+            continue; // an ICMP error of an earlier datagram; the socket goes on
+        }
+        ++counters_->datagrams;
+        const auto* const text = reinterpret_cast<const char*>(buffer_.data()); // NOLINT: bytes as text
+        if (!say(without_line_end({text, result.bytes}), sender)) {
+            ++counters_->datagrams_dropped;
+        }
+        if (hub_->bytes_said() > limits_->said_bytes_per_tick_max) {
+            break;
+        }
+    }
+    loop_->again(key_, Ready::readable);
+}
+
+bool DatagramListener::say(std::string_view payload, const SocketAddress& sender) {
+    const TextCheck check = check_text(payload);
+    if (payload.empty() || payload.size() > limits_->wire.frame_bytes_max || !check.valid) {
+        return false;
+    }
+    const std::variant<Command, BadCommand> parsed = parse_command(payload);
+    const Command* const command = std::get_if<Command>(&parsed);
+    const Text* const text = command == nullptr ? nullptr : std::get_if<Text>(command);
+    return text != nullptr &&
+           hub_->say_as_guest(spec_->room, name_of(sender), text->text, check.harmless);
+}
+
+} // namespace roomd

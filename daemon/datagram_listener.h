@@ -1,0 +1,48 @@
+// DatagramListener — says what arrives by UDP in a room, as a guest named after the sender's address.
+//
+// Owned by the Server. A datagram is one payload; it is never answered, so it cannot amplify anything. Whatever is not a message
+// (a command, bad UTF-8, too long) is counted and forgotten.
+#pragma once
+
+#include "daemon/config.h"
+#include "daemon/counters.h"
+#include "daemon/hub.h"
+#include "reactor/event_loop.h"
+#include "reactor/fd.h"
+#include "reactor/socket_address.h"
+
+#include <cstddef>
+#include <vector>
+
+namespace roomd {
+
+class DatagramListener final : public Watcher {
+public:
+    /// All are borrowed. Throws std::system_error.
+    DatagramListener(EventLoop& loop, Fd fd, const ListenerSpec& spec, const Limits& limits, Hub& hub,
+                     Counters& counters);
+    ~DatagramListener();
+    DatagramListener(const DatagramListener&) = delete;
+    DatagramListener& operator=(const DatagramListener&) = delete;
+    DatagramListener(DatagramListener&&) = delete;
+    DatagramListener& operator=(DatagramListener&&) = delete;
+
+    /// After a reload: the words of the listener have moved.
+    void set_spec(const ListenerSpec& spec) { spec_ = &spec; }
+
+    void on_ready(Ready ready) override;
+
+private:
+    [[nodiscard]] bool say(std::string_view payload, const SocketAddress& sender);
+
+    EventLoop* loop_;
+    const ListenerSpec* spec_;
+    const Limits* limits_;
+    Hub* hub_;
+    Counters* counters_;
+    std::vector<std::byte> buffer_;
+    Fd fd_;
+    Key key_;
+};
+
+} // namespace roomd

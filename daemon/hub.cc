@@ -1,0 +1,304 @@
+#include "daemon/hub.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <charconv>
+
+namespace roomd {
+
+namespace {
+
+// Epochs are shown in base 36: short, and without a meaning to lean on.
+std::string epoch_text(std::uint64_t number) {
+    std::array<char, 16> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 36).ptr;
+    return {digits.data(), end};
+}
+
+} // namespace
+
+Hub::Hub(const Limits& limits, Counters& counters, Arena& arena, HashKey hash_key)
+    : limits_(&limits), counters_(&counters), arena_(&arena), hash_key_(hash_key),
+      nicks_(0, NameHash{hash_key}), room_names_(0, NameHash{hash_key}) {}
+
+Hub::~Hub() = default;
+
+void Hub::set_time(TimePoint now, WallTime wall) {
+    now_ = now;
+    wall_ = wall;
+}
+
+void Hub::configure(std::string server, std::string version, const std::vector<RoomSpec>& rooms) {
+    server_ = std::move(server);
+    version_ = std::move(version);
+    room_specs_ = rooms;
+    wait_rooms_ = 0;
+    rooms_.for_each([this](Key /*key*/, std::unique_ptr<Room>& room) {
+        history_bytes_ -= room->history.bytes_held();
+        room->history.set_limits(history_limits(room->name));
+        history_bytes_ += room->history.bytes_held();
+        room->slow = SlowPolicy::by_format;
+        for (const RoomSpec& spec : room_specs_) {
+            room->slow = spec.name == room->name.folded() ? spec.slow : room->slow;
+        }
+        if (room->slow == SlowPolicy::wait) {
+            ++wait_rooms_;
+        } else {
+            wake_producers(*room);
+        }
+    });
+}
+
+HistoryLimits Hub::history_limits(const Name& name) const {
+    HistoryLimits limits{limits_->history_messages_max, limits_->history_bytes_max};
+    for (const RoomSpec& spec : room_specs_) {
+        if (spec.name == name.folded()) {
+            limits.messages_max =
+                spec.history_messages_max != 0 ? spec.history_messages_max : limits.messages_max;
+            limits.bytes_max =
+                spec.history_bytes_max != 0 ? spec.history_bytes_max : limits.bytes_max;
+        }
+    }
+    return limits;
+}
+
+void Hub::reply(Key key, const Event& event) {
+    if (Member* const member = members_.find(key); member != nullptr) {
+        reply_to(*member, event);
+    }
+}
+
+void Hub::reply_to(Member& member, const Event& event) {
+    scratch_.clear();
+    encode(scratch_, member.dialect, event);
+    if (!scratch_.empty()) {
+        catch_up(member);
+        member.recipient->deliver(scratch_);
+    }
+}
+
+void Hub::reply_error(Member& member, std::string_view verb, ErrorCode code, std::string_view text) {
+    ++counters_->commands_refused;
+    reply_to(member, ErrorReply{verb, code, text});
+}
+
+void Hub::catch_up(Member& member) {
+    for (const Membership& membership : member.rooms) {
+        Room& room = *rooms_.at(membership.room);
+        if (room.dirty) {
+            room.catch_up(member.dialect, membership.seat);
+        }
+    }
+}
+
+void Hub::mark_dirty(Room& room, Key room_key) {
+    if (!room.dirty) {
+        room.dirty = true;
+        dirty_.push_back(room_key);
+    }
+}
+
+void Hub::announce(Room& room, Key room_key, const Event& event, std::uint32_t source,
+                   std::uint64_t number) {
+    for (std::size_t index = 0; index < Dialect::count; ++index) {
+        if (room.seats[index].empty()) {
+            continue;
+        }
+        const Dialect dialect = Dialect::at(index);
+        scratch_.clear();
+        encode(scratch_, dialect, event);
+        if (!scratch_.empty()) {
+            room.append(*arena_, dialect, scratch_, source, number);
+            bytes_said_ += scratch_.size();
+            mark_dirty(room, room_key);
+        }
+    }
+}
+
+Hub::Target Hub::find_target(const Member& member, std::string_view room) {
+    Target target;
+    auto name = Name::parse(room, NameKind::room, ScriptPolicy::any);
+    if (const Name* const valid = std::get_if<Name>(&name); valid != nullptr) {
+        const auto found = room_names_.find(valid->folded());
+        if (found != room_names_.end()) {
+            target.key = found->second;
+            target.room = rooms_.at(target.key).get();
+        }
+    }
+    for (std::size_t index = 0; index < member.rooms.size(); ++index) {
+        if (target.room != nullptr && member.rooms[index].room == target.key) {
+            target.index = index;
+            target.seated = true;
+        }
+    }
+    return target;
+}
+
+Hub::Target Hub::current_target(const Member& member) {
+    if (member.rooms.empty()) {
+        return {};
+    }
+    const std::size_t index = member.rooms.size() - 1;
+    const Key key = member.rooms[index].room;
+    return {rooms_.at(key).get(), key, index, true};
+}
+
+Hub::Target Hub::require(Member& member, std::string_view verb,
+                         const std::optional<std::string_view>& room, bool seated) {
+    if (!room) {
+        const Target current = current_target(member);
+        if (current.room == nullptr) {
+            reply_error(member, verb, ErrorCode::not_in_room, "you are in no room; /join one first");
+        }
+        return current;
+    }
+    const Target target = find_target(member, *room);
+    if (target.room == nullptr) {
+        const auto name = Name::parse(*room, NameKind::room, ScriptPolicy::any);
+        if (const BadName* const bad = std::get_if<BadName>(&name); bad != nullptr) {
+            reply_error(member, verb, ErrorCode::bad_name, bad->why);
+        } else {
+            reply_error(member, verb, ErrorCode::no_room, "no such room: " + std::string(*room));
+        }
+        return {};
+    }
+    if (seated && !target.seated) {
+        reply_error(member, verb, ErrorCode::not_in_room, "you are not in " + std::string(*room));
+        return {};
+    }
+    return target;
+}
+
+Room* Hub::make_room(const Name& name, Key& key) {
+    const auto found = room_names_.find(name.folded());
+    if (found != room_names_.end()) {
+        key = found->second;
+        return rooms_.at(key).get();
+    }
+    if (rooms_.size() >= limits_->rooms_max) {
+        counters_->hit(Limit::rooms_max);
+        return nullptr;
+    }
+    last_epoch_ = std::max(last_epoch_ + 1, wall_); // never twice, whatever the clock does
+    SlowPolicy slow = SlowPolicy::by_format;
+    std::string topic;
+    for (const RoomSpec& spec : room_specs_) {
+        if (spec.name == name.folded()) {
+            slow = spec.slow;
+            topic = spec.topic;
+        }
+    }
+    wait_rooms_ += slow == SlowPolicy::wait ? 1U : 0U;
+    key = rooms_.insert(
+        std::make_unique<Room>(name, epoch_text(last_epoch_), history_limits(name), slow));
+    Room* const room = rooms_.at(key).get();
+    room->topic = std::move(topic);
+    room->empty_since = now_;
+    room_names_.emplace(room->name.folded(), key);
+    return room;
+}
+
+void Hub::forget_room(Key key) {
+    const Room& room = *rooms_.at(key);
+    assert(room.members() == 0);
+    wait_rooms_ -= room.slow == SlowPolicy::wait ? 1U : 0U;
+    history_bytes_ -= room.history.bytes_held();
+    room_names_.erase(room.name.folded());
+    rooms_.erase(key);
+}
+
+void Hub::hand_out() {
+    bytes_said_ = 0;
+    for (const Key key : dirty_) {
+        const std::unique_ptr<Room>* const room = rooms_.find(key);
+        if (room != nullptr) {
+            (*room)->dirty = false;
+            (*room)->hand_out();
+            handed_out_.push_back(key);
+        }
+    }
+    dirty_.clear();
+}
+
+void Hub::after_flush() {
+    for (const Key key : handed_out_) {
+        const std::unique_ptr<Room>* const room = rooms_.find(key);
+        if (room != nullptr) {
+            (*room)->release_runs();
+        }
+    }
+    handed_out_.clear();
+}
+
+void Hub::on_second() {
+    for (const Key key : std::exchange(crowds_, {})) {
+        const std::unique_ptr<Room>* const found = rooms_.find(key);
+        if (found == nullptr) {
+            continue;
+        }
+        Room& room = **found;
+        const CrowdEvent crowd{room.name.text(), room.crowd_joined, room.crowd_left, room.members()};
+        room.crowd_joined = 0;
+        room.crowd_left = 0;
+        announce(room, key, crowd, UINT32_MAX, 0);
+    }
+    const Duration idle = std::chrono::milliseconds(limits_->room_idle_ms);
+    rooms_.for_each([&](Key key, std::unique_ptr<Room>& room) {
+        if (room->members() == 0 && !room->dirty && now_ - room->empty_since >= idle) {
+            forget_room(key);
+        }
+    });
+}
+
+std::string Hub::room_names(Key key) const {
+    std::string names;
+    if (const Member* const member = members_.find(key); member != nullptr) {
+        for (const Membership& membership : member->rooms) {
+            names += names.empty() ? "" : ",";
+            names += rooms_.at(membership.room)->name.text();
+        }
+    }
+    return names;
+}
+
+void Hub::check() const {
+    members_.check();
+    rooms_.check();
+    assert(nicks_.size() == members_.size());
+    assert(room_names_.size() == rooms_.size());
+    std::size_t seats = 0;
+    for (std::uint32_t slot = 0; slot < members_.slot_count(); ++slot) {
+        const Member* const member = members_.find(members_.key_at(slot));
+        if (member == nullptr) {
+            continue;
+        }
+        assert(nicks_.at(member->nick.folded()) == members_.key_at(slot));
+        assert(member->rooms.size() <= limits_->rooms_per_member_max);
+        seats += member->rooms.size();
+        for (const Membership& membership : member->rooms) {
+            const Room& room = *rooms_.at(membership.room);
+            const Seat& seat = room.seats[member->dialect.index()].at(membership.seat);
+            assert(seat.member_slot == slot);
+            assert(seat.recipient == member->recipient);
+            assert(room.dirty || seat.skip == 0);
+        }
+    }
+    std::uint64_t history = 0;
+    std::size_t members = 0;
+    for (const auto& [name, key] : room_names_) {
+        const Room& room = *rooms_.at(key);
+        room.history.check();
+        history += room.history.bytes_held();
+        members += room.members();
+        std::size_t seated = 0;
+        for (const std::vector<Seat>& row : room.seats) {
+            seated += row.size();
+        }
+        assert(seated == room.members());
+    }
+    assert(history == history_bytes_);
+    assert(members == seats);
+}
+
+} // namespace roomd

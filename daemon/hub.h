@@ -1,0 +1,209 @@
+// Hub — rooms, names and members: what is said, who hears it, and in which order.
+//
+// Owned by the Server. A pure state machine: no descriptor, no log, and the clock is told to it. Speaks to members only through
+// Recipient, so a test's fake of ten lines replays any history of commands.
+//
+// Order: everything one member hears comes in the order in which it happened. Messages wait in the rooms' open runs until
+// hand_out(); whatever is for one member alone (a reply, a private message) first catches that member up.
+//
+// Invariants (check()): membership is symmetric; the nick table holds exactly the members' names; a room with an
+// open run or an untold crowd is in its list; no room is over its limits.
+#pragma once
+
+#include "daemon/config.h"
+#include "daemon/counters.h"
+#include "daemon/room.h"
+#include "daemon/sip_hash.h"
+#include "protocol/command.h"
+#include "protocol/event.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace roomd {
+
+/// Where a member is seated. Rooms in the order joined; the last is the current one.
+struct Membership {
+    Key room;
+    std::uint32_t seat;
+};
+
+/// What was said before is sent in portions, as fast as the reader takes it; the reply comes when it is through.
+struct Replay {
+    Key room;
+    Name name;          // to find the room again should it end meanwhile
+    std::uint64_t next; // id to send next
+    std::uint64_t end;  // first id not to send; UINT64_MAX: until it has caught up with what is live
+    std::uint64_t first;
+    std::string_view verb; // "join" or "history"
+};
+
+struct Member {
+    Recipient* recipient;
+    Name nick;
+    std::vector<Membership> rooms;
+    std::unique_ptr<Replay> replay;
+    Dialect dialect;
+    ScriptPolicy scripts;
+    bool echo = false; // hears its own messages in event format
+    bool ack = true;   // is told the ids of its own messages
+    bool blocked = false; // counted in blocked_readers of its `wait` rooms
+};
+
+/// Plain members hear their own messages, event members if they asked to, people never: they see what they type.
+[[nodiscard]] inline bool hears_itself(const Member& member) {
+    return member.dialect.format == Format::plain ||
+           (member.dialect.format == Format::event && member.echo);
+}
+
+class Hub {
+public:
+    /// `limits` and `counters` must outlive the hub; a reload may change the limits.
+    Hub(const Limits& limits, Counters& counters, Arena& arena, HashKey hash_key);
+    ~Hub();
+    Hub(const Hub&) = delete;
+    Hub& operator=(const Hub&) = delete;
+    Hub(Hub&&) = delete;
+    Hub& operator=(Hub&&) = delete;
+
+    /// Once a tick, before anything else.
+    void set_time(TimePoint now, WallTime wall);
+    /// SERVER and VERSION of `welcome`; settings of rooms by name, applied to living rooms too.
+    void configure(std::string server, std::string version, const std::vector<RoomSpec>& rooms);
+
+    /// A new member called guest-N, in no room.
+    [[nodiscard]] Key enter(Recipient& recipient, Dialect dialect, ScriptPolicy scripts);
+    /// Out of all rooms, with `reason` for those who stay. What it has not heard is delivered first. The key is dead.
+    void leave(Key key, std::string_view reason);
+
+    /// The greeting of a line connection.
+    void greet(Key key);
+    /// Into the listener's room, without being asked. Silently nowhere if that is not possible.
+    void join_default(Key key, std::string_view room);
+
+    /// Runs a command of the hub and replies. `harmless`: what check_text() said of the payload.
+    void apply(Key key, const Text& command, bool harmless);
+    void apply(Key key, const Say& command, bool harmless);
+    void apply(Key key, const Me& command, bool harmless);
+    void apply(Key key, const Hello& command);
+    void apply(Key key, const SetFormat& command);
+    void apply(Key key, const SetNick& command);
+    void apply(Key key, const Join& command);
+    void apply(Key key, const Leave& command);
+    void apply(Key key, const Msg& command);
+    void apply(Key key, const Topic& command);
+    void apply(Key key, const Who& command);
+    void apply(Key key, const Rooms& command);
+    void apply(Key key, const History& command);
+    void apply(Key key, const Ping& command);
+
+    /// For what the session itself decides: encodes in the member's dialect and delivers, behind all it has to hear first.
+    void reply(Key key, const Event& event);
+
+    /// Said by somebody who is no member (UDP). The room is made if need be. False: not said.
+    bool say_as_guest(std::string_view room, std::string_view nick, std::string_view text, bool harmless);
+
+    /// Sends some more of a replay; false when there is none left and commands may go on.
+    bool continue_replay(Key key, std::uint32_t bytes_max);
+    [[nodiscard]] bool replaying(Key key) const;
+
+    /// Slow policy `wait`: whether this member's messages have to wait; if so it is resumed later.
+    [[nodiscard]] bool must_wait(Key key, const Command& command);
+    /// The member's queue is (no longer) over the soft limit.
+    void set_blocked(Key key, bool blocked);
+
+    /// Tick's end: every dirty room's open runs go to its members.
+    void hand_out();
+    /// After the flush: memory of runs that everybody has sent.
+    void after_flush();
+    [[nodiscard]] bool dirty() const { return !dirty_.empty(); }
+    /// About once a second: crowd summaries, rooms long empty.
+    void on_second();
+
+    /// Bytes said since the last hand_out(), over all dialects: what a tick may cost.
+    [[nodiscard]] std::uint64_t bytes_said() const { return bytes_said_; }
+    /// Members that would hear this command's text.
+    [[nodiscard]] std::size_t audience(Key key, const Command& command) const;
+    [[nodiscard]] const Member* member(Key key) const { return members_.find(key); }
+    [[nodiscard]] std::size_t member_count() const { return members_.size(); }
+    [[nodiscard]] std::size_t room_count() const { return rooms_.size(); }
+    [[nodiscard]] std::uint64_t history_bytes() const { return history_bytes_; }
+    /// Names of the member's rooms, joined by commas.
+    [[nodiscard]] std::string room_names(Key key) const;
+    void check() const;
+
+private:
+    using NameTable = std::unordered_map<std::string_view, Key, NameHash>;
+    struct Target { // the room a command means, or the reason why none
+        Room* room = nullptr;
+        Key key;
+        std::size_t index = 0; // in Member::rooms, if seated
+        bool seated = false;
+    };
+
+    // hub.cc
+    void reply_to(Member& member, const Event& event);
+    void reply_error(Member& member, std::string_view verb, ErrorCode code, std::string_view text);
+    void catch_up(Member& member);
+    void announce(Room& room, Key room_key, const Event& event, std::uint32_t source,
+                  std::uint64_t number);
+    void mark_dirty(Room& room, Key room_key);
+    [[nodiscard]] Target find_target(const Member& member, std::string_view room);
+    [[nodiscard]] Target current_target(const Member& member);
+    /// The room named or the current one, replying with the error when there is none.
+    [[nodiscard]] Target require(Member& member, std::string_view verb,
+                                 const std::optional<std::string_view>& room, bool seated);
+    [[nodiscard]] Room* make_room(const Name& name, Key& key);
+    [[nodiscard]] HistoryLimits history_limits(const Name& name) const;
+    void forget_room(Key key);
+
+    // hub_members.cc
+    [[nodiscard]] Room* enter_room(Key key, Member& member, const Name& name, std::string_view verb);
+    void leave_room(Key key, Member& member, std::size_t index, std::string_view reason);
+    void set_dialect(Key key, Member& member, Dialect dialect);
+    [[nodiscard]] bool rename(Key key, Member& member, std::string_view nick, std::string_view verb);
+    void set_seat(Key member, Key room, std::uint32_t seat);
+    void wake_producers(Room& room);
+
+    // hub_talk.cc
+    void say(Key key, Member& member, Target& target, std::string_view text, bool action,
+             bool harmless, std::string_view verb);
+    std::uint64_t publish(Room& room, Key room_key, std::string_view nick, std::string_view text,
+                          bool action, bool harmless, std::uint32_t source);
+
+    // hub_replay.cc
+    void start_replay(Key key, Member& member, const Name& name, Room* room, Key room_key,
+                      const ReplayFrom& from, std::string_view verb, bool live);
+    void finish_replay(Key key, Member& member);
+    void tell_joined(Member& member, const Room& room);
+
+    const Limits* limits_;
+    Counters* counters_;
+    Arena* arena_;
+    HashKey hash_key_;
+    std::string server_ = "roomd";
+    std::string version_;
+    std::vector<RoomSpec> room_specs_;
+    SlotMap<Member> members_;
+    SlotMap<std::unique_ptr<Room>> rooms_;
+    NameTable nicks_;
+    NameTable room_names_;
+    std::vector<Key> dirty_;
+    std::vector<Key> handed_out_; // of this tick, for after_flush
+    std::vector<Key> crowds_;
+    TimePoint now_{};
+    WallTime wall_ = 0;
+    std::uint64_t last_epoch_ = 0;
+    std::uint64_t guests_ = 0;
+    std::uint64_t bytes_said_ = 0;
+    std::uint64_t history_bytes_ = 0;
+    std::size_t wait_rooms_ = 0;
+    std::string scratch_;
+};
+
+} // namespace roomd

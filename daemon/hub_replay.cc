@@ -1,0 +1,110 @@
+#include "daemon/hub.h"
+
+#include <algorithm>
+#include <cassert>
+
+// What was said before: sent in portions, then the reply. A join with a replay takes its seat at the very moment when the replay
+// has caught up with what is live, so there is neither a hole nor a repeat, however slowly the reader takes it.
+namespace roomd {
+
+namespace {
+constexpr std::uint64_t live_end = UINT64_MAX;
+
+// With `last=N`, or nothing, of /history.
+constexpr std::uint64_t last_default = 100;
+} // namespace
+
+void Hub::apply(Key key, const History& command) {
+    Member& member = members_.at(key);
+    const Target target = require(member, "history", command.room, true);
+    if (target.room != nullptr) {
+        const ReplayFrom from = std::holds_alternative<std::monostate>(command.from)
+                                    ? ReplayFrom(Last{last_default})
+                                    : command.from;
+        start_replay(key, member, target.room->name, target.room, target.key, from, "history", false);
+    }
+}
+
+void Hub::start_replay(Key key, Member& member, const Name& name, Room* room, Key room_key,
+                       const ReplayFrom& from, std::string_view verb, bool live) {
+    const std::uint64_t next = room->history.next();
+    std::uint64_t first = 1;
+    if (const Since* const since = std::get_if<Since>(&from); since != nullptr) {
+        // Ids of another epoch say nothing about this one: then everything is news.
+        const bool same_epoch = since->epoch == room->epoch;
+        if (same_epoch && since->id >= next) {
+            reply_error(member, verb, ErrorCode::bad_command,
+                        "since= names an id that has not been said yet");
+            return;
+        }
+        first = same_epoch ? since->id + 1 : 1;
+    } else if (const Last* const last = std::get_if<Last>(&from); last != nullptr) {
+        first = std::max(room->history.first(), next - std::min(last->count, next));
+    }
+    member.replay = std::make_unique<Replay>(
+        Replay{room_key, name, first, live ? live_end : next, first, verb});
+    static_cast<void>(continue_replay(key, limits_->reply_bytes_max));
+}
+
+bool Hub::replaying(Key key) const {
+    const Member* const member = members_.find(key);
+    return member != nullptr && member->replay != nullptr;
+}
+
+bool Hub::continue_replay(Key key, std::uint32_t bytes_max) {
+    Member* const member = members_.find(key);
+    if (member == nullptr || member->replay == nullptr) {
+        return false;
+    }
+    Replay& replay = *member->replay;
+    const std::unique_ptr<Room>* const found = rooms_.find(replay.room);
+    if (found == nullptr) { // it ended while we were reading from it
+        finish_replay(key, *member);
+        return false;
+    }
+    Room& room = **found;
+    room.empty_since = now_; // being read from, it is not idle
+    catch_up(*member);
+    const std::uint64_t end = std::min(replay.end, room.history.next());
+    scratch_.clear();
+    if (replay.next < std::min(room.history.first(), end)) {
+        const std::uint64_t held = std::min(room.history.first(), end);
+        encode(scratch_, member->dialect, GapEvent{room.name.text(), replay.next, held - 1});
+        replay.next = held;
+    }
+    while (replay.next < end && scratch_.size() < bytes_max) {
+        const HistoryEntry entry = room.history.at(replay.next++);
+        SaidEvent said{room.name.text(), entry.id, entry.time_ms, entry.nick, entry.text};
+        said.action = entry.action;
+        said.replayed = true;
+        said.harmless = entry.harmless;
+        encode(scratch_, member->dialect, said);
+    }
+    if (!scratch_.empty()) {
+        member->recipient->deliver(scratch_);
+    }
+    if (replay.next < end) {
+        return true;
+    }
+    finish_replay(key, *member);
+    return false;
+}
+
+void Hub::finish_replay(Key key, Member& member) {
+    const std::unique_ptr<Replay> replay = std::move(member.replay);
+    if (replay->verb == "join") {
+        const Room* room = nullptr;
+        if (replay->end == live_end) {
+            room = enter_room(key, member, replay->name, "join");
+        } else {
+            room = find_target(member, replay->name.text()).room;
+        }
+        if (room != nullptr) {
+            tell_joined(member, *room);
+        }
+        return;
+    }
+    reply_to(member, HistoryReply{replay->name.text(), replay->first, replay->next - 1});
+}
+
+} // namespace roomd

@@ -1,0 +1,222 @@
+#include "daemon/hub.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <charconv>
+
+// What is said, and what may be asked about rooms and people.
+namespace roomd {
+
+namespace {
+
+void append_number(std::string& out, std::uint64_t number) {
+    std::array<char, 20> digits{};
+    out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
+}
+
+} // namespace
+
+void Hub::apply(Key key, const Text& command, bool harmless) {
+    Member& member = members_.at(key);
+    Target target = require(member, "say", std::nullopt, true);
+    if (target.room != nullptr) {
+        say(key, member, target, command.text, false, harmless, "say");
+    }
+}
+
+void Hub::apply(Key key, const Say& command, bool harmless) {
+    Member& member = members_.at(key);
+    Target target = require(member, "say", command.room, true);
+    if (target.room != nullptr) {
+        say(key, member, target, command.text, false, harmless, "say");
+    }
+}
+
+void Hub::apply(Key key, const Me& command, bool harmless) {
+    Member& member = members_.at(key);
+    Target target = require(member, "me", std::nullopt, true);
+    if (target.room != nullptr) {
+        say(key, member, target, command.text, true, harmless, "me");
+    }
+}
+
+void Hub::say(Key key, Member& member, Target& target, std::string_view text, bool action,
+              bool harmless, std::string_view verb) {
+    Room& room = *target.room;
+    const std::uint64_t id =
+        publish(room, target.key, member.nick.text(), text, action, harmless, key.slot);
+    if (!hears_itself(member)) {
+        room.mark_spoke(member.dialect, member.rooms[target.index].seat);
+    }
+    if (member.ack && member.dialect.format == Format::event) {
+        reply_to(member, SayReply{verb, room.name.text(), id});
+    }
+}
+
+std::uint64_t Hub::publish(Room& room, Key room_key, std::string_view nick, std::string_view text,
+                           bool action, bool harmless, std::uint32_t source) {
+    const std::uint64_t id = room.history.next();
+    SaidEvent said{room.name.text(), id, wall_, nick, text};
+    said.action = action;
+    said.harmless = harmless;
+    announce(room, room_key, said, source, id);
+    history_bytes_ -= room.history.bytes_held();
+    room.history.add({id, wall_, nick, text, action, harmless});
+    history_bytes_ += room.history.bytes_held();
+    while (history_bytes_ > limits_->history_total_bytes_max) {
+        const std::uint64_t before = room.history.bytes_held();
+        if (!room.history.evict_block()) {
+            break;
+        }
+        counters_->hit(Limit::history_total_bytes_max);
+        history_bytes_ -= before - room.history.bytes_held();
+    }
+    ++counters_->messages_said;
+    return id;
+}
+
+bool Hub::say_as_guest(std::string_view room, std::string_view nick, std::string_view text,
+                       bool harmless) {
+    const auto name = Name::parse(room, NameKind::room, ScriptPolicy::any);
+    if (!std::holds_alternative<Name>(name)) {
+        return false;
+    }
+    Key room_key;
+    Room* const target = make_room(std::get<Name>(name), room_key);
+    if (target == nullptr) {
+        return false;
+    }
+    target->empty_since = now_;
+    publish(*target, room_key, nick, text, false, harmless, UINT32_MAX);
+    return true;
+}
+
+void Hub::apply(Key key, const Msg& command) {
+    Member& member = members_.at(key);
+    const auto parsed = Name::parse(command.nick, NameKind::nick, ScriptPolicy::any);
+    const Name* const name = std::get_if<Name>(&parsed);
+    const auto found = name == nullptr ? nicks_.end() : nicks_.find(name->folded());
+    if (found == nicks_.end()) {
+        reply_error(member, "msg", ErrorCode::no_nick,
+                    "nobody is called " + std::string(command.nick));
+        return;
+    }
+    Member& target = members_.at(found->second);
+    if (target.recipient->congested()) {
+        reply_error(member, "msg", ErrorCode::slow,
+                    std::string(target.nick.text()) + " does not read; try again later");
+        return;
+    }
+    reply_to(target, DirectEvent{wall_, member.nick.text(), command.text});
+    reply_to(member, MsgReply{target.nick.text()});
+    assert(found->second != key || &target == &member);
+}
+
+void Hub::apply(Key key, const Topic& command) {
+    Member& member = members_.at(key);
+    const Target target = require(member, "topic", command.room, command.text.has_value());
+    if (target.room == nullptr) {
+        return;
+    }
+    Room& room = *target.room;
+    if (!command.text) {
+        reply_to(member, TopicReply{room.name.text(), room.topic, false});
+        return;
+    }
+    if (command.text->size() > topic_bytes_max) {
+        reply_error(member, "topic", ErrorCode::too_large, "a topic is one line of at most 1560 bytes");
+        return;
+    }
+    room.topic = *command.text;
+    announce(room, target.key, TopicEvent{room.name.text(), member.nick.text(), room.topic},
+             key.slot, 0);
+    if (!hears_itself(member)) {
+        room.mark_spoke(member.dialect, member.rooms[target.index].seat);
+    }
+    reply_to(member, TopicReply{room.name.text(), room.topic, true});
+}
+
+void Hub::apply(Key key, const Who& command) {
+    Member& member = members_.at(key);
+    const Target target = require(member, "who", command.room, false);
+    if (target.room == nullptr) {
+        return;
+    }
+    const std::string_view room = target.room->name.text();
+    const std::uint64_t total = target.room->members();
+    std::string page;
+    for (const std::vector<Seat>& row : target.room->seats) {
+        for (const Seat& seat : row) {
+            const std::string_view nick = members_.at(members_.key_at(seat.member_slot)).nick.text();
+            if (page.size() + 1 + nick.size() > page_bytes_max) {
+                reply_to(member, WhoReply{room, total, page, false});
+                page.clear();
+            }
+            page += page.empty() ? "" : " ";
+            page += nick;
+        }
+    }
+    reply_to(member, WhoReply{room, total, page, true});
+}
+
+void Hub::apply(Key key, const Rooms& /*command*/) {
+    Member& member = members_.at(key);
+    std::uint64_t total = 0;
+    std::string page;
+    std::string item;
+    rooms_.for_each([&](Key /*room_key*/, const std::unique_ptr<Room>& room) {
+        if (room->members() == 0) {
+            return;
+        }
+        ++total;
+        item.assign(room->name.text()).push_back(':');
+        append_number(item, room->members());
+        if (page.size() + 1 + item.size() > page_bytes_max) {
+            reply_to(member, RoomsReply{total, page, false});
+            page.clear();
+        }
+        page += page.empty() ? "" : " ";
+        page += item;
+    });
+    reply_to(member, RoomsReply{total, page, true});
+}
+
+void Hub::apply(Key key, const Ping& command) {
+    reply_to(members_.at(key), PingReply{command.token});
+}
+
+std::size_t Hub::audience(Key key, const Command& command) const {
+    const Member& member = members_.at(key);
+    const Room* room = nullptr;
+    if (const Say* const said = std::get_if<Say>(&command); said != nullptr) {
+        for (const Membership& membership : member.rooms) {
+            const Room& candidate = *rooms_.at(membership.room);
+            room = candidate.name.text() == said->room ? &candidate : room;
+        }
+    } else if (!member.rooms.empty()) {
+        room = rooms_.at(member.rooms.back().room).get();
+    }
+    return room == nullptr ? 0 : room->members();
+}
+
+bool Hub::must_wait(Key key, const Command& command) {
+    if (wait_rooms_ == 0) {
+        return false;
+    }
+    const Member& member = members_.at(key);
+    Target target;
+    if (const Say* const said = std::get_if<Say>(&command); said != nullptr) {
+        target = find_target(member, said->room);
+    } else if (std::holds_alternative<Text>(command) || std::holds_alternative<Me>(command)) {
+        target = current_target(member);
+    }
+    if (!target.seated || target.room->blocked_readers == 0 ||
+        target.room->slow != SlowPolicy::wait) {
+        return false;
+    }
+    target.room->waiting.push_back(member.recipient);
+    return true;
+}
+
+} // namespace roomd

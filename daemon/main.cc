@@ -1,0 +1,189 @@
+// roomd — the program: configuration in, daemon running, exit code out. The wiring, top to bottom; construction order is
+// destruction order in reverse, and the only catch of the daemon is here.
+#include "daemon/activation.h"
+#include "daemon/config.h"
+#include "daemon/log.h"
+#include "daemon/server.h"
+#include "daemon/supervisor.h"
+#include "reactor/event_loop.h"
+#include "reactor/signals.h"
+#include "reactor/sys.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <system_error>
+#include <sysexits.h>
+#include <unistd.h>
+
+namespace {
+
+using namespace roomd; // NOLINT(google-build-using-namespace): this file is the program
+
+// What signals mean.
+class Operator final : public SignalOwner {
+public:
+    Operator(int argc, char** argv, Server& server, Log& log, Supervisor& supervisor)
+        : argc_(argc), argv_(argv), server_(server), log_(log), supervisor_(supervisor) {}
+
+    void on_signal(int signal) override {
+        switch (signal) {
+        case SIGHUP:
+            reload();
+            break;
+        case SIGUSR1:
+            log_.line(LogLevel::info, "stats", {{"counters", server_.stats()}});
+            break;
+        default:
+            stopping_ = true;
+            supervisor_.stopping("saying goodbye");
+            server_.stop();
+            break;
+        }
+    }
+    [[nodiscard]] bool stopping() const { return stopping_; }
+
+private:
+    void reload() {
+        const auto since_boot = sys::monotonic_now().time_since_epoch();
+        supervisor_.reloading(static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::microseconds>(since_boot).count()));
+        const ConfigResult loaded = load_config(argc_, argv_, environ);
+        std::string error = loaded.error;
+        if (loaded.action == ConfigAction::run && server_.reload(loaded.config, error)) {
+            log_.configure(loaded.config.log_format, loaded.config.log_level,
+                           loaded.config.limits.log_lines_per_second_max);
+            log_.line(LogLevel::info, "reloaded", {});
+        } else {
+            log_.line(LogLevel::error, "reload_refused", {{"error", error}});
+        }
+        supervisor_.ready("serving");
+    }
+
+    int argc_;
+    char** argv_;
+    Server& server_;
+    Log& log_;
+    Supervisor& supervisor_;
+    bool stopping_ = false;
+};
+
+// Binds, and while the address is taken tries again with growing pauses. The loop ticks meanwhile, so a signal ends the wait.
+void open_listeners(Server& server, EventLoop& loop, const Config& config, Log& log,
+                    const Operator& signals) {
+    const TimePoint give_up = sys::monotonic_now() + std::chrono::seconds(config.bind_retry_s);
+    Duration pause = std::chrono::milliseconds(100);
+    while (true) {
+        try {
+            server.open_listeners();
+            return;
+        } catch (const std::system_error& error) {
+            const TimePoint now = sys::monotonic_now();
+            if (error.code().value() != EADDRINUSE || now >= give_up) {
+                throw;
+            }
+            log.line(LogLevel::warning, "bind_retry", {{"error", error.what()}});
+            const TimePoint until = std::min(now + pause, give_up);
+            while (sys::monotonic_now() < until && !signals.stopping()) {
+                loop.tick(until - sys::monotonic_now());
+            }
+            if (signals.stopping()) {
+                return;
+            }
+            pause = std::min<Duration>(pause * 2, std::chrono::seconds(5));
+        }
+    }
+}
+
+// On a terminal: how to talk to it.
+void show_welcome(const Server& server) {
+    if (::isatty(STDERR_FILENO) == 0) {
+        return;
+    }
+    std::string text;
+    for (const Server::Bound& bound : server.bound()) {
+        const std::size_t colon = bound.address.rfind(':');
+        if (bound.spec->endpoint.transport != Transport::tcp || colon == std::string::npos) {
+            continue;
+        }
+        std::string host = bound.address.substr(0, colon);
+        std::erase_if(host, [](char byte) { return byte == '[' || byte == ']'; });
+        const std::string port = bound.address.substr(colon + 1);
+        if (bound.spec->debug) {
+            text += "  see what programs send:     nc " + host + " " + port + "   then /trace on\n";
+        } else {
+            text += "  people, in two terminals:   nc " + host + " " + port + "   then type; /help helps\n" +
+                    "  the same with names:        room " + bound.address + " --nick ann\n";
+        }
+    }
+    static_cast<void>(std::fputs(text.c_str(), stderr));
+}
+
+int exit_code_of(const std::system_error& error) {
+    switch (error.code().value()) {
+    case EACCES:
+    case EPERM:
+        return EX_NOPERM;
+    case EADDRINUSE:
+        return EX_UNAVAILABLE;
+    default:
+        return EX_OSERR;
+    }
+}
+
+int serve(int argc, char** argv, const Config& config, Log& log) {
+    Supervisor supervisor = Supervisor::from_environment();
+    EventLoop loop;
+    Server server(loop, config, log);
+    Operator signal_owner(argc, argv, server, log, supervisor);
+    const Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1}, signal_owner);
+    for (auto& [name, socket] : inherited_sockets()) {
+        server.adopt(name, std::move(socket));
+    }
+    if (config.insecure_public) {
+        log.line(LogLevel::warning, "insecure_public",
+                 {{"meaning", "anyone who can reach this machine can read and write in every room"}});
+    }
+    open_listeners(server, loop, config, log, signal_owner);
+    if (!signal_owner.stopping()) {
+        log.line(LogLevel::info, "ready",
+                 {{"version", version()},
+                  {"poller", Poller::name()},
+                  {"memory_bytes_max", server.memory_bytes_max()}});
+        supervisor.ready("serving");
+        show_welcome(server);
+    }
+    loop.run();
+    log.line(LogLevel::info, "stopped", {});
+    return EX_OK;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    try {
+        const ConfigResult loaded = load_config(argc, argv, environ);
+        static_cast<void>(std::fputs(loaded.output.c_str(), stdout));
+        static_cast<void>(std::fputs(loaded.error.c_str(), stderr));
+        if (loaded.action == ConfigAction::exit) {
+            return loaded.exit_code;
+        }
+        Log log(loaded.config.log_format, loaded.config.log_level,
+                loaded.config.limits.log_lines_per_second_max);
+        try {
+            return serve(argc, argv, loaded.config, log);
+        } catch (const std::system_error& error) {
+            log.line(LogLevel::error, "cannot_start", {{"error", error.what()}});
+            return exit_code_of(error);
+        } catch (const std::runtime_error& error) { // a name that does not resolve
+            log.line(LogLevel::error, "cannot_start", {{"error", error.what()}});
+            return EX_NOHOST;
+        }
+    } catch (const std::exception& error) {
+        static_cast<void>(std::fprintf(stderr, "roomd: %s\n", error.what()));
+        return EX_SOFTWARE;
+    }
+}

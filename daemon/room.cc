@@ -1,0 +1,122 @@
+#include "daemon/room.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace roomd {
+
+Room::Room(Name room_name, std::string room_epoch, HistoryLimits history_limits,
+           SlowPolicy slow_policy)
+    : name(std::move(room_name)), epoch(std::move(room_epoch)), history(history_limits),
+      slow(slow_policy), label_(name.text()) {}
+
+void Room::append(Arena& arena, Dialect dialect, std::string_view bytes, std::uint32_t source,
+                  std::uint64_t number) {
+    const std::size_t index = dialect.index();
+    Run& run = runs_[index];
+    if (run.chunk && run.begin == run.chunk->size() && run.chunk->references() == 1) {
+        run.chunk->restart();
+        run.begin = 0;
+    }
+    if (!run.chunk || run.chunk->room() < bytes.size()) {
+        hand_out(index);
+        if (run.chunk) { // it was too small for what this room says in a tick
+            run.capacity_next = std::min(run.chunk->capacity() * 2, Arena::chunk_bytes_max);
+        }
+        const auto needed = static_cast<std::uint32_t>(bytes.size());
+        run.chunk = arena.make(ChunkKind::shared, std::max(run.capacity_next, needed), label_);
+        run.begin = 0;
+    }
+    run.chunk->append(bytes);
+    run.chunk->mark(source, number);
+}
+
+void Room::hand_out() {
+    for (std::size_t index = 0; index < Dialect::count; ++index) {
+        hand_out(index);
+    }
+}
+
+void Room::hand_out(std::size_t index) {
+    Run& run = runs_[index];
+    if (!run.chunk || run.begin == run.chunk->size()) {
+        return;
+    }
+    const std::uint32_t end = run.chunk->size();
+    for (Seat& seat : seats[index]) {
+        if (seat.skip == 0) {
+            seat.recipient->deliver(run.chunk, run.begin, end, slow);
+        } else {
+            serve(run, seat);
+            seat.skip = 0;
+        }
+    }
+    run.begin = end;
+}
+
+void Room::catch_up(Dialect dialect, std::uint32_t seat) {
+    const Run& run = runs_[dialect.index()];
+    if (run.chunk && run.begin != run.chunk->size()) {
+        Seat& served = seats[dialect.index()][seat];
+        serve(run, served);
+        served.skip = run.chunk->size();
+    }
+}
+
+void Room::serve(const Run& run, Seat& seat) const {
+    const std::uint32_t end = run.chunk->size();
+    std::uint32_t from = std::max(run.begin, seat.skip & ~Seat::spoke);
+    if ((seat.skip & Seat::spoke) == 0) {
+        if (from < end) {
+            seat.recipient->deliver(run.chunk, from, end, slow);
+        }
+        return;
+    }
+    const std::vector<Mark>& marks = run.chunk->marks();
+    std::uint32_t unit_begin = from;
+    for (std::size_t index = run.chunk->mark_behind(from); index < marks.size(); ++index) {
+        if (marks[index].source == seat.member_slot) {
+            if (from < unit_begin) {
+                seat.recipient->deliver(run.chunk, from, unit_begin, slow);
+            }
+            from = marks[index].end;
+        }
+        unit_begin = marks[index].end;
+    }
+    if (from < end) {
+        seat.recipient->deliver(run.chunk, from, end, slow);
+    }
+}
+
+void Room::release_runs() {
+    for (Run& run : runs_) {
+        if (run.chunk && run.begin == run.chunk->size() && run.chunk->references() == 1) {
+            if (run.chunk->size() < run.chunk->capacity() / 8) {
+                run.capacity_next = std::max(run.chunk->capacity() / 2, Arena::chunk_bytes_min);
+            }
+            run.chunk = {};
+            run.begin = 0;
+        }
+    }
+}
+
+std::uint32_t Room::seat(Dialect dialect, Recipient& recipient, std::uint32_t member_slot) {
+    std::vector<Seat>& row = seats[dialect.index()];
+    const Run& run = runs_[dialect.index()];
+    const bool open = run.chunk && run.begin != run.chunk->size();
+    row.push_back({&recipient, member_slot, open ? run.chunk->size() : 0});
+    ++members_;
+    return static_cast<std::uint32_t>(row.size() - 1);
+}
+
+std::uint32_t Room::unseat(Dialect dialect, std::uint32_t seat) {
+    std::vector<Seat>& row = seats[dialect.index()];
+    assert(seat < row.size());
+    --members_;
+    const bool is_last = seat + 1 == row.size();
+    row[seat] = row.back();
+    row.pop_back();
+    return is_last ? UINT32_MAX : row[seat].member_slot;
+}
+
+} // namespace roomd

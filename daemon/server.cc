@@ -1,0 +1,256 @@
+#include "daemon/server.h"
+
+#include "daemon/datagram_listener.h"
+#include "reactor/sys.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstring>
+
+namespace roomd {
+
+namespace {
+
+// Descriptors kept for everything that is no connection: listeners, log, configuration, the poller, probes.
+constexpr std::uint64_t descriptors_reserved = 64;
+
+HashKey random_key() {
+    HashKey key{};
+    sys::random_bytes(std::as_writable_bytes(std::span(key)));
+    return key;
+}
+
+} // namespace
+
+Server::Server(EventLoop& loop, const Config& config, Log& log)
+    : loop_(loop), log_(log), config_(config), flush_list_(loop),
+      host_{loop, arena_, flush_list_}, hub_(config_.limits, counters_, arena_, random_key()),
+      sources_(random_key()), tracer_(hub_), descriptors_(sys::raise_descriptor_limit()) {
+    apply_config();
+    hub_.set_time(sys::monotonic_now(), sys::wall_now());
+    loop.at_tick_end(*this);
+    second_ = loop.after(std::chrono::seconds(1), *this);
+}
+
+Server::~Server() {
+    listeners_.clear();
+    loop_.cancel(second_);
+    std::vector<Key> keys;
+    sessions_.for_each([&](Key key, const std::unique_ptr<Session>& /*session*/) { keys.push_back(key); });
+    for (const Key key : keys) {
+        sessions_.at(key)->abort(CloseReason::shutting_down);
+    }
+    bury();
+}
+
+void Server::apply_config() {
+    host_.read_bytes_per_tick_max = config_.limits.read_bytes_per_tick_max;
+    host_.flush_bytes_per_tick_max = config_.limits.flush_bytes_per_tick_max;
+    hub_.configure(config_.name, std::string(version()), config_.rooms);
+}
+
+std::uint32_t Server::connections_max() const {
+    const std::uint64_t possible = sys::descriptor_limit();
+    const std::uint64_t left = possible > descriptors_reserved ? possible - descriptors_reserved : 1;
+    const std::uint32_t wanted = config_.limits.connections_max;
+    return static_cast<std::uint32_t>(wanted == 0 ? left : std::min<std::uint64_t>(left, wanted));
+}
+
+void Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
+    const ListenerSpec* const spec = spec_of(listener);
+    assert(spec != nullptr);
+    if (sessions_.size() >= connections_max()) {
+        counters_.hit(Limit::connections_max);
+        refuse(fd, *spec, "full: there are as many connections as there may be; try again later");
+        return;
+    }
+    const bool strangers = !is_local(peer);
+    SourceKey source{};
+    if (spec->limits == RateLimits::on || (spec->limits == RateLimits::by_address && strangers)) {
+        source = source_of(peer);
+        const auto verdict =
+            sources_.admit(source, config_.limits.source_connections_max,
+                           config_.limits.source_connects_per_minute_max, loop_.now());
+        if (verdict != Sources::Verdict::welcome) {
+            const bool many = verdict == Sources::Verdict::too_many;
+            counters_.hit(many ? Limit::source_connections_max : Limit::source_connects_per_minute_max);
+            refuse(fd, *spec, many ? "full: too many connections from your address"
+                                   : "rate_limited: too many new connections from your address");
+            return;
+        }
+    }
+    const Limits& limits = config_.limits;
+    sys::tune_stream(fd.get(), {limits.keepalive_idle_s, limits.keepalive_interval_s,
+                                limits.keepalive_probes, limits.user_timeout_ms});
+    ++counters_.accepted;
+    const Key key = sessions_.insert(
+        std::make_unique<Session>(*this, host_, std::move(fd), *spec, strangers, source));
+    log_.line(LogLevel::debug, "connected",
+              {{"connection", std::uint64_t{key.slot}}, {"peer", to_string(peer)}});
+    sessions_.at(key)->start(key);
+}
+
+void Server::on_refuse(Listener& listener, const Fd& fd, const SocketAddress& /*peer*/) {
+    counters_.hit(Limit::connections_max);
+    refuse(fd, *spec_of(listener), "full: no descriptor is left for you; try again later");
+}
+
+void Server::refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why) {
+    ++counters_.refused;
+    std::string text;
+    const bool frame = spec.framing == Framing::frame;
+    encode_payload(text, frame ? Framing::frame : Framing::line, "! " + std::string(why));
+    const iovec piece{text.data(), text.size()};
+    static_cast<void>(sys::write_some(fd.get(), std::span(&piece, 1)));
+    sys::shutdown_write(fd.get());
+    // What the peer has sent already must be read, or the close would destroy the answer. There is no
+    // descriptor to wait with, so what comes later is its loss.
+    std::array<char, 4096> heard{};
+    const iovec into{heard.data(), heard.size()};
+    while (sys::read_some(fd.get(), std::span(&into, 1)).status == IoStatus::ok) {
+    }
+    log_.line(LogLevel::warning, "refused", {{"reason", why.substr(0, why.find(':'))}});
+}
+
+void Server::on_accept_error(Listener& /*listener*/, int error) {
+    ++counters_.accept_errors;
+    log_.line(LogLevel::error, "accept_failed", {{"error", sys::error_text(error)}});
+}
+
+bool Server::must_hand_out() const {
+    return hub_.bytes_said() > config_.limits.said_bytes_per_tick_max ||
+           arena_.bytes_pinned() > config_.limits.pinned_bytes_max;
+}
+
+void Server::doom(Session& session) {
+    doomed_.push_back(session.key());
+}
+
+void Server::on_session_closed(Session& session) {
+    dead_.push_back(session.key());
+}
+
+Activity Server::on_tick_end() {
+    hub_.hand_out();
+    if (tracer_.write_pending()) {
+        hub_.hand_out();
+    }
+    Activity activity = flush_list_.flush_all();
+    hub_.after_flush();
+    judge();
+    bury();
+    hub_.set_time(loop_.now(), sys::wall_now());
+    if (checking_) {
+        check();
+    }
+    if (hub_.dirty() || flush_list_.size() > 0) {
+        activity = Activity::busy;
+    }
+    if (stopping_ && (sessions_.size() == 0 || loop_.now() >= drain_deadline_)) {
+        loop_.stop();
+    }
+    return activity;
+}
+
+void Server::judge() {
+    for (const Key key : std::exchange(doomed_, {})) {
+        if (std::unique_ptr<Session>* const session = sessions_.find(key); session != nullptr) {
+            (*session)->end(CloseReason::slow, "you read more slowly than your rooms speak");
+        }
+    }
+    if (arena_.bytes_pinned() > config_.limits.pinned_bytes_max) {
+        relieve_pinned();
+    }
+}
+
+// All queues together hold too much: the largest goes first, until it fits. Each step walks all sessions, which only an
+// overload pays for.
+void Server::relieve_pinned() {
+    counters_.hit(Limit::pinned_bytes_max);
+    std::vector<std::pair<std::uint32_t, Key>> queues;
+    sessions_.for_each([&](Key key, const std::unique_ptr<Session>& session) {
+        if (!session->stream().output().empty()) {
+            queues.emplace_back(session->stream().output().bytes(), key);
+        }
+    });
+    std::sort(queues.begin(), queues.end(),
+              [](const auto& left, const auto& right) { return left.first > right.first; });
+    for (const auto& [bytes, key] : queues) {
+        if (arena_.bytes_pinned() <= config_.limits.pinned_bytes_max) {
+            return;
+        }
+        Session& session = *sessions_.at(key);
+        if (session.ending()) {
+            session.abort(session.reason()); // it had its chance
+        } else {
+            session.relieve();
+        }
+    }
+}
+
+void Server::bury() {
+    if (dead_.empty()) {
+        return;
+    }
+    for (const Key key : std::exchange(dead_, {})) {
+        const std::unique_ptr<Session>* const found = sessions_.find(key);
+        if (found == nullptr) {
+            continue;
+        }
+        const Session& session = **found;
+        ++counters_.closed;
+        log_closed(session);
+        if (session.source() != SourceKey{}) {
+            sources_.release(session.source());
+        }
+        sessions_.erase(key);
+    }
+    for (const OpenListener& listener : listeners_) {
+        if (listener.stream != nullptr) {
+            listener.stream->resume();
+        }
+    }
+    drop_unused_specs();
+}
+
+void Server::log_closed(const Session& session) {
+    log_.line(LogLevel::debug, "closed",
+              {{"connection", std::uint64_t{session.key().slot}}, {"reason", word(session.reason())}});
+}
+
+void Server::on_timer(TimerKey /*key*/) {
+    second_ = loop_.after(std::chrono::seconds(1), *this);
+    hub_.on_second();
+    sources_.sweep(loop_.now());
+}
+
+void Server::stop() {
+    if (stopping_) {
+        loop_.stop();
+        return;
+    }
+    stopping_ = true;
+    drain_deadline_ = loop_.now() + std::chrono::milliseconds(config_.limits.drain_ms_max);
+    for (OpenListener& listener : listeners_) {
+        listener.stream.reset();
+        listener.datagram.reset();
+    }
+    sessions_.for_each([](Key /*key*/, const std::unique_ptr<Session>& session) {
+        session->end(CloseReason::shutting_down, "the server is going down");
+    });
+    log_.line(LogLevel::info, "stopping", {{"connections", std::uint64_t{sessions_.size()}}});
+}
+
+void Server::check() const {
+    hub_.check();
+    sessions_.check();
+    for (std::uint32_t slot = 0; slot < sessions_.slot_count(); ++slot) {
+        const auto* const session = sessions_.find(sessions_.key_at(slot));
+        if (session != nullptr) {
+            (*session)->stream().check();
+        }
+    }
+}
+
+} // namespace roomd

@@ -1,0 +1,148 @@
+// Server — the daemon's listeners, sessions and clockwork; where policy about all connections together is kept.
+//
+// Owned by main (or a test), on an EventLoop that outlives it. One tick-end hook, in this order:
+//
+//     hand out runs -> flush -> judge what is too large -> bury the dead -> tell listeners of free descriptors
+//
+// A death is announced to rooms, which dirties others: those wait for the next tick (`busy`), never a second pass.
+//
+// Invariants: every session is in sessions_ until it is buried; nothing is destroyed inside an event; closing never
+// happens inside a broadcast (who must go is in doomed_ and judged at the tick's end).
+#pragma once
+
+#include "daemon/config.h"
+#include "daemon/counters.h"
+#include "daemon/hub.h"
+#include "daemon/log.h"
+#include "daemon/session.h"
+#include "daemon/sources.h"
+#include "daemon/tracer.h"
+#include "reactor/event_loop.h"
+#include "reactor/listener.h"
+#include "reactor/stream.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace roomd {
+
+class DatagramListener;
+
+class Server final : public ListenerOwner, public TickEnd, public Timed {
+public:
+    /// `config` is copied; `loop` and `log` are borrowed. Registers the loop's tick-end hook.
+    Server(EventLoop& loop, const Config& config, Log& log);
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+    Server(Server&&) = delete;
+    Server& operator=(Server&&) = delete;
+
+    /// Binds what the configuration names. Throws std::system_error or std::runtime_error with a message that names the
+    /// endpoint and the way out; then nothing is bound.
+    void open_listeners();
+
+    /// Takes over a new configuration, all or nothing: listeners that are new are bound first; if one cannot be, nothing changes and
+    /// `error` says why.
+    [[nodiscard]] bool reload(const Config& config, std::string& error);
+
+    /// First call: no more accepts, a goodbye to everybody, drain, then the loop stops. Second: stops at once.
+    void stop();
+
+    /// A socket that the service manager handed over, for a listener `fd:NAME`. Before open_listeners().
+    void adopt(std::string name, Fd socket);
+
+    /// host:port or path of each listener, with the real port where 0 was asked for. Valid until the next reload.
+    struct Bound {
+        std::string address;
+        const ListenerSpec* spec;
+    };
+    [[nodiscard]] std::vector<Bound> bound() const;
+
+    // for sessions
+    [[nodiscard]] const Limits& limits() const { return config_.limits; }
+    [[nodiscard]] Hub& hub() { return hub_; }
+    [[nodiscard]] Counters& counters() { return counters_; }
+    [[nodiscard]] EventLoop& loop() { return loop_; }
+    [[nodiscard]] StreamHost& host() { return host_; }
+    [[nodiscard]] Tracer& tracer() { return tracer_; }
+    [[nodiscard]] const Config& config() const { return config_; }
+    /// No more payloads this tick: enough was said to hand out first, or too much memory is pinned.
+    [[nodiscard]] bool must_hand_out() const;
+    /// `session` is to be ended with `slow` when it is safe.
+    void doom(Session& session);
+    /// The stream has closed: bury it at the tick's end.
+    void on_session_closed(Session& session);
+    /// K=V pairs of the whole daemon, for /stats.
+    [[nodiscard]] std::string stats() const;
+    /// One line a connection, for /conns; returns how many.
+    [[nodiscard]] std::vector<std::string> connection_lines();
+
+    /// What connections, queues and histories may come to at the worst, by the limits in force.
+    [[nodiscard]] std::uint64_t memory_bytes_max() const;
+    [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
+    [[nodiscard]] std::uint64_t bytes_pinned() const { return arena_.bytes_pinned(); }
+    void check() const;
+    /// check() at every tick's end: for tests and the simulator.
+    void check_each_tick() { checking_ = true; }
+
+    // ListenerOwner
+    void on_accept(Listener& listener, Fd fd, const SocketAddress& peer) override;
+    void on_refuse(Listener& listener, const Fd& fd, const SocketAddress& peer) override;
+    void on_accept_error(Listener& listener, int error) override;
+    // TickEnd
+    Activity on_tick_end() override;
+    // Timed: the second
+    void on_timer(TimerKey key) override;
+
+private:
+    struct OpenListener {
+        std::unique_ptr<ListenerSpec> spec; // sessions refer to it: kept until the last of them is buried
+        std::unique_ptr<Listener> stream;   // one of the two, or none any more
+        std::unique_ptr<DatagramListener> datagram;
+        std::string address;
+    };
+
+    // server_listeners.cc
+    [[nodiscard]] std::vector<OpenListener> open(const ListenerSpec& spec);
+    [[nodiscard]] OpenListener open_address(const ListenerSpec& spec, const SocketAddress& address);
+    [[nodiscard]] OpenListener open_unix(const ListenerSpec& spec);
+    [[nodiscard]] OpenListener open_inherited(const ListenerSpec& spec);
+    [[nodiscard]] const ListenerSpec* spec_of(const Listener& listener) const;
+    void log_listening(const OpenListener& listener);
+    void drop_unused_specs();
+
+    void apply_config();
+    void refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why);
+    void judge();
+    void relieve_pinned();
+    void bury();
+    void log_closed(const Session& session);
+    [[nodiscard]] std::uint32_t connections_max() const;
+
+    EventLoop& loop_;
+    Log& log_;
+    Config config_;
+    Counters counters_;
+    Arena arena_;
+    FlushList flush_list_;
+    StreamHost host_;
+    Hub hub_;
+    Sources sources_;
+    Tracer tracer_;
+    SlotMap<std::unique_ptr<Session>> sessions_;
+    std::vector<OpenListener> listeners_;
+    std::vector<std::pair<std::string, Fd>> inherited_;
+    std::vector<OpenListener> retired_; // specs of closed listeners that sessions still refer to
+    std::vector<Key> doomed_;
+    std::vector<Key> dead_;
+    TimerKey second_;
+    TimePoint drain_deadline_{};
+    std::uint64_t descriptors_ = 0;
+    bool stopping_ = false;
+    bool checking_ = false;
+};
+
+} // namespace roomd

@@ -1,0 +1,109 @@
+#include "daemon/server.h"
+#include "reactor/sys.h"
+
+#include <string>
+
+// What /stats and /conns show.
+namespace roomd {
+
+namespace {
+
+void add(std::string& out, std::string_view name, std::uint64_t value) {
+    out += out.empty() ? "" : " ";
+    out.append(name).append("=").append(std::to_string(value));
+}
+
+std::string_view name_of(Framing framing) {
+    switch (framing) {
+    case Framing::frame:
+        return "frame";
+    case Framing::line:
+        return "line";
+    case Framing::echo:
+        return "echo";
+    case Framing::automatic:
+        return "auto";
+    }
+    return "";
+}
+
+std::string_view name_of(Format format) {
+    switch (format) {
+    case Format::human:
+        return "human";
+    case Format::plain:
+        return "plain";
+    case Format::event:
+        return "event";
+    }
+    return "";
+}
+
+} // namespace
+
+std::string Server::stats() const {
+    std::string out;
+    add(out, "connections", sessions_.size());
+    add(out, "members", hub_.member_count());
+    add(out, "rooms", hub_.room_count());
+    add(out, "accepted", counters_.accepted);
+    add(out, "refused", counters_.refused);
+    add(out, "closed", counters_.closed);
+    add(out, "payloads", counters_.payloads);
+    add(out, "messages_said", counters_.messages_said);
+    add(out, "messages_dropped", counters_.messages_dropped);
+    add(out, "commands_refused", counters_.commands_refused);
+    add(out, "datagrams", counters_.datagrams);
+    add(out, "datagrams_dropped", counters_.datagrams_dropped);
+    add(out, "accept_errors", counters_.accept_errors);
+    add(out, "log_lines_dropped", log_.dropped());
+    add(out, "bytes_read", host_.bytes_read);
+    add(out, "bytes_written", host_.bytes_written);
+    add(out, "read_calls", host_.read_calls);
+    add(out, "write_calls", host_.write_calls);
+    add(out, "ticks", loop_.ticks());
+    add(out, "pinned_bytes", arena_.bytes_pinned());
+    add(out, "history_bytes", hub_.history_bytes());
+    const auto values = limit_values(config_.limits, connections_max());
+    for (std::size_t index = 0; index < limit_count; ++index) {
+        const std::string name(roomd::name_of(static_cast<Limit>(index)));
+        add(out, name, values[index]);
+        add(out, name + "_hits", counters_.hits[index]);
+    }
+    return out;
+}
+
+std::uint64_t Server::memory_bytes_max() const {
+    // Per connection: its session with name, seat and table entries, and input held back: at worst an unfinished payload
+    // in a ring of four times its size at most (a frame grows by doubling), or replies above their limit.
+    constexpr std::uint64_t session_bytes = 1024;
+    const Limits& limits = config_.limits;
+    const std::uint64_t input = 2 * (std::uint64_t{frame_header_bytes} + limits.wire.frame_bytes_max);
+    const std::uint64_t each = session_bytes + input;
+    return connections_max() * each + limits.pinned_bytes_max + limits.history_total_bytes_max;
+}
+
+std::vector<std::string> Server::connection_lines() {
+    std::vector<std::string> lines;
+    sessions_.for_each([&](Key key, const std::unique_ptr<Session>& session) {
+        const Member* const member = hub_.member(session->member());
+        const Stream& stream = session->stream();
+        std::string line = "#" + std::to_string(key.slot) + " ";
+        line += stream.closed() ? "closed" : to_string(sys::peer_address(stream.fd()));
+        line.append(" nick=").append(member == nullptr ? "" : member->nick.text());
+        line.append(" framing=").append(name_of(session->framing()));
+        line.append(" format=").append(member == nullptr ? "" : name_of(member->dialect.format));
+        line.append(" rooms=").append(hub_.room_names(session->member()));
+        add(line, "queued_bytes", stream.output().bytes());
+        const Duration age = stream.blocked() && !stream.output().empty()
+                                 ? loop_.now() - stream.blocked_since()
+                                 : Duration::zero();
+        add(line, "unsent_ms",
+            static_cast<std::uint64_t>(
+                std::chrono::duration_cast<std::chrono::milliseconds>(age).count()));
+        lines.push_back(std::move(line));
+    });
+    return lines;
+}
+
+} // namespace roomd

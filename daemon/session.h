@@ -1,0 +1,131 @@
+// Session — one connection: a stream, a decoder, and the member it speaks for.
+//
+// Owned by the Server, buried by it at a tick's end. The glue, and the page to read first: bytes become payloads, payloads commands,
+// commands go to the hub; what the hub delivers goes into the stream's queue. All policy about one connection is here:
+// when its commands wait, what happens when it does not read, how long it may take.
+//
+//            first byte known          end(reason)               stream closed
+//   silent ───────────────────▶ member ───────────▶ leaving ───────────────────▶ buried
+//
+// Invariants: in a room only as a member; exactly one CloseReason; after end() nothing the client sends has an effect. One
+// timer, armed only while something waits (unsent bytes, half a payload, a goodbye): an idle session costs the loop nothing.
+#pragma once
+
+#include "daemon/close_reason.h"
+#include "daemon/config.h"
+#include "daemon/hub.h"
+#include "daemon/rates.h"
+#include "protocol/decoder.h"
+#include "reactor/socket_address.h"
+#include "reactor/stream.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace roomd {
+
+class Server;
+
+class Session final : public StreamOwner, public Recipient, public Timed {
+public:
+    /// `spec` must outlive the session. `strangers`: the peer is not on this machine. Throws std::system_error.
+    Session(Server& server, StreamHost& host, Fd fd, const ListenerSpec& spec, bool strangers,
+            SourceKey source);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+    Session(Session&&) = delete;
+    Session& operator=(Session&&) = delete;
+
+    /// Once, by the server, when it has the session's key.
+    void start(Key key);
+
+    /// Says goodbye (with `text` for the person) and closes once that is on its way. Idempotent.
+    void end(CloseReason reason, std::string_view text);
+    /// Closes at once.
+    void abort(CloseReason reason);
+    /// Loses the oldest of what waits, or the connection, as the slow policy says. Called at a tick's end by the server for
+    /// the largest queue when all of them together are too large.
+    void relieve();
+
+    [[nodiscard]] Key member() const { return member_; }
+    [[nodiscard]] Key key() const { return key_; }
+    [[nodiscard]] Stream& stream() { return stream_; }
+    [[nodiscard]] const Stream& stream() const { return stream_; }
+    [[nodiscard]] Framing framing() const { return decoder_.framing(); }
+    [[nodiscard]] CloseReason reason() const { return reason_; }
+    [[nodiscard]] SourceKey source() const;
+    [[nodiscard]] const ListenerSpec& spec() const { return *spec_; }
+    [[nodiscard]] bool ending() const { return ending_; }
+
+    // StreamOwner
+    void on_input(Stream& stream) override;
+    void on_end_of_input(Stream& stream) override;
+    void write_notice(Stream& stream, const std::vector<Lost>& lost, std::string& out) override;
+    void on_flushed(Stream& stream) override;
+    void on_closed(Stream& stream, StreamEnd end) override;
+    // Recipient
+    void deliver(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to,
+                 SlowPolicy policy) override;
+    void deliver(std::string_view bytes) override;
+    [[nodiscard]] bool congested() const override;
+    void resume() override;
+    // Timed
+    void on_timer(TimerKey key) override;
+
+private:
+    enum class Next : std::uint8_t { go_on, wait, done };
+    struct Extra { // only for the few that need it
+        Rates rates;
+        SourceKey source;
+        std::string parked; // a payload that waits for a room of slow policy `wait`
+        bool has_parked = false;
+    };
+
+    // session_input.cc
+    void echo();
+    [[nodiscard]] Next take_step(const Step& step);
+    [[nodiscard]] Next take_payload(std::string_view payload);
+    [[nodiscard]] Next run(const Command& command, bool harmless);
+    void run_now(const Command& command, bool harmless);
+    void on_violation(const Violation& violation);
+    [[nodiscard]] bool allowed(const Command& command);
+    [[nodiscard]] bool may_go_on();
+    void begin(bool first_payload_moves);
+    void park(std::string_view payload);
+    [[nodiscard]] bool take_parked();
+    void show_stats();
+
+    void overflow(SlowPolicy policy);
+    void leave();
+    void arm();
+    void arm_for_partial();
+    [[nodiscard]] std::uint32_t step_ms() const;
+    [[nodiscard]] bool watch_second();
+    [[nodiscard]] bool over_soft_limit();
+
+    Server* server_;
+    const ListenerSpec* spec_;
+    Stream stream_;
+    Decoder decoder_;
+    Key key_;
+    Key member_;
+    TimerKey timer_;
+    std::unique_ptr<Extra> extra_;
+    std::uint16_t partial_ms_ = 0;  // how long, in timer steps, the same payload has been unfinished
+    std::uint16_t soft_ms_ = 0;     // how long over the soft limit
+    std::uint16_t silent_ms_ = 0;   // strangers: since the connect without a payload
+    std::uint16_t leaving_ms_ = 0;  // since the goodbye
+    CloseReason reason_ = CloseReason::reset;
+    bool strangers_;
+    bool begun_ = false;    // greeted, and in the listener's room if it has one
+    bool heard_ = false;    // has sent a payload
+    bool ending_ = false;
+    bool blocked_ = false;  // the hub was told
+    bool partial_armed_ = false; // timer_ runs since half a line came (flush)
+};
+
+} // namespace roomd

@@ -1,0 +1,306 @@
+#include "daemon/server.h"
+#include "daemon/session.h"
+#include "protocol/text.h"
+
+#include <cassert>
+#include <string>
+
+// From bytes to commands: what a session hears from its peer.
+namespace roomd {
+
+namespace {
+
+constexpr std::string_view http_refusal = "HTTP/1.1 400 Bad Request\r\n"
+                                          "Content-Type: text/plain\r\n"
+                                          "Content-Length: 32\r\n"
+                                          "Connection: close\r\n"
+                                          "\r\n"
+                                          "roomd does not speak HTTP here.\n";
+
+bool moves(const std::variant<Command, BadCommand>& parsed) {
+    const Command* const command = std::get_if<Command>(&parsed);
+    return command != nullptr &&
+           (std::holds_alternative<Hello>(*command) || std::holds_alternative<Join>(*command));
+}
+
+} // namespace
+
+void Session::on_input(Stream& stream) {
+    if (decoder_.framing() == Framing::echo) {
+        echo();
+        return;
+    }
+    if (server_->tracer().on()) {
+        server_->tracer().arrived(key_.slot, member_, stream.input().size(), 0);
+    }
+    if (!take_parked()) {
+        return;
+    }
+    while (may_go_on()) {
+        const std::string_view bytes = stream.input().readable();
+        Step step = decoder_.next(bytes);
+        if (std::holds_alternative<NeedMore>(step) && stream.input_ended()) {
+            step = decoder_.finish(bytes);
+        }
+        if (take_step(step) != Next::go_on) {
+            break;
+        }
+    }
+    if (!ending_ && decoder_.partial(stream.input().size())) {
+        arm_for_partial();
+    }
+}
+
+void Session::on_end_of_input(Stream& stream) {
+    if (ending_) {
+        return;
+    }
+    if (decoder_.framing() == Framing::echo) {
+        end(CloseReason::end, {});
+        return;
+    }
+    on_input(stream); // the last line needs no line end; then everything has been answered
+}
+
+void Session::echo() {
+    RingBuffer& input = stream_.input();
+    const std::string_view bytes = input.readable();
+    stream_.send(bytes);
+    input.consume(bytes.size());
+    if (stream_.output().own_bytes() > server_->limits().reply_bytes_max) {
+        server_->counters().hit(Limit::reply_bytes_max);
+        stream_.pause_reading();
+    }
+}
+
+// Whether another payload may be looked at now. If not, whoever is waited for resumes or requeues the stream.
+bool Session::may_go_on() {
+    if (ending_ || stream_.reading_paused()) {
+        return false;
+    }
+    if (stream_.output().own_bytes() > server_->limits().reply_bytes_max) {
+        server_->counters().hit(Limit::reply_bytes_max);
+        stream_.pause_reading(); // until it has read its answers: on_flushed
+        return false;
+    }
+    if (server_->hub().replaying(member_)) {
+        stream_.pause_reading(); // until the replay is through: on_flushed
+        return false;
+    }
+    if (server_->must_hand_out()) {
+        stream_.requeue_input();
+        return false;
+    }
+    return true;
+}
+
+Session::Next Session::take_step(const Step& step) {
+    if (const Payload* const payload = std::get_if<Payload>(&step); payload != nullptr) {
+        if (server_->tracer().on()) {
+            const std::string_view raw = stream_.input().readable().substr(0, payload->consumed);
+            server_->tracer().received(key_.slot, member_, framing(), raw);
+        }
+        heard_ = true;
+        partial_ms_ = 0;
+        partial_armed_ = false;
+        ++server_->counters().payloads;
+        const Next next = take_payload(payload->text);
+        if (!stream_.closed()) {
+            stream_.input().consume(payload->consumed);
+        }
+        return next;
+    }
+    if (const Skipped* const skipped = std::get_if<Skipped>(&step); skipped != nullptr) {
+        stream_.input().consume(skipped->consumed);
+        return Next::go_on;
+    }
+    if (const Violation* const violation = std::get_if<Violation>(&step); violation != nullptr) {
+        stream_.input().consume(violation->consumed);
+        on_violation(*violation);
+        return Next::go_on;
+    }
+    if (stream_.input_ended()) {
+        end(CloseReason::end, {});
+    }
+    return Next::done;
+}
+
+Session::Next Session::take_payload(std::string_view payload) {
+    const TextCheck check = check_text(payload);
+    if (!check.valid) {
+        begin(false);
+        server_->hub().reply(member_, ErrorReply{"say", ErrorCode::bad_utf8, "not valid UTF-8"});
+        return Next::go_on;
+    }
+    const std::variant<Command, BadCommand> parsed = parse_command(payload);
+    begin(moves(parsed));
+    if (const BadCommand* const bad = std::get_if<BadCommand>(&parsed); bad != nullptr) {
+        ++server_->counters().commands_refused;
+        server_->hub().reply(member_, ErrorReply{bad->verb, bad->code, bad->why});
+        return Next::go_on;
+    }
+    const Command& command = std::get<Command>(parsed);
+    if (server_->hub().must_wait(member_, command)) {
+        park(payload);
+        return Next::wait;
+    }
+    return run(command, check.harmless);
+}
+
+void Session::park(std::string_view payload) {
+    if (extra_ == nullptr) {
+        extra_ = std::make_unique<Extra>();
+    }
+    extra_->parked = payload;
+    extra_->has_parked = true;
+    stream_.pause_reading();
+}
+
+void Session::resume() {
+    if (!ending_) {
+        stream_.resume_reading(); // on_input() comes next tick, when nothing else is going on in the hub
+    }
+}
+
+// The payload that had to wait goes first. False: it has to wait again.
+bool Session::take_parked() {
+    if (extra_ == nullptr || !extra_->has_parked || ending_) {
+        return true;
+    }
+    extra_->has_parked = false;
+    const std::string payload = std::move(extra_->parked);
+    return take_payload(payload) != Next::wait;
+}
+
+// The first payload of a connection makes it a member; and, unless it goes elsewhere by itself, brings it into the listener's room.
+void Session::begin(bool first_payload_moves) {
+    if (begun_) {
+        return;
+    }
+    begun_ = true;
+    const Dialect dialect{framing(), framing() == Framing::line ? Format::human : Format::plain};
+    Hub& hub = server_->hub();
+    member_ = hub.enter(*this, dialect, strangers_ ? ScriptPolicy::single : ScriptPolicy::any);
+    if (!first_payload_moves) {
+        hub.greet(member_);
+        if (!spec_->room.empty()) {
+            hub.join_default(member_, spec_->room);
+        }
+    }
+}
+
+Session::Next Session::run(const Command& command, bool harmless) {
+    if (!allowed(command)) {
+        return Next::go_on;
+    }
+    run_now(command, harmless);
+    return ending_ ? Next::done : Next::go_on;
+}
+
+bool Session::allowed(const Command& command) {
+    const bool debug =
+        std::holds_alternative<Trace>(command) || std::holds_alternative<Conns>(command);
+    Hub& hub = server_->hub();
+    if (debug && !spec_->debug) {
+        hub.reply(member_, ErrorReply{verb_of(command), ErrorCode::no_permission,
+                                      "only on a listener with debug=on"});
+        return false;
+    }
+    if (extra_ == nullptr || !(spec_->limits == RateLimits::on || strangers_)) {
+        return true;
+    }
+    std::uint64_t fanout_bytes = 0;
+    if (const Text* const text = std::get_if<Text>(&command); text != nullptr) {
+        fanout_bytes = text->text.size() * hub.audience(member_, command);
+    } else if (const Say* const said = std::get_if<Say>(&command); said != nullptr) {
+        fanout_bytes = said->text.size() * hub.audience(member_, command);
+    } else if (const Me* const action = std::get_if<Me>(&command); action != nullptr) {
+        fanout_bytes = action->text.size() * hub.audience(member_, command);
+    }
+    const std::optional<Limit> met =
+        extra_->rates.judge(server_->limits(), command, fanout_bytes, server_->loop().now());
+    if (!met) {
+        return true;
+    }
+    server_->counters().hit(*met);
+    hub.reply(member_, ErrorReply{verb_of(command), ErrorCode::rate_limited, "not so fast"});
+    return false;
+}
+
+void Session::run_now(const Command& command, bool harmless) {
+    Hub& hub = server_->hub();
+    const auto visitor = [&](const auto& typed) {
+        using T = std::decay_t<decltype(typed)>;
+        if constexpr (std::is_same_v<T, Text> || std::is_same_v<T, Say> || std::is_same_v<T, Me>) {
+            hub.apply(member_, typed, harmless);
+        } else if constexpr (std::is_same_v<T, Quit>) {
+            end(CloseReason::quit, typed.text);
+        } else if constexpr (std::is_same_v<T, Help>) {
+            const CommandRow* const row = typed.command ? find_command(*typed.command) : nullptr;
+            if (typed.command && row == nullptr) {
+                hub.reply(member_, ErrorReply{"help", ErrorCode::bad_command, "no such command"});
+            } else {
+                hub.reply(member_, HelpReply{row, spec_->debug});
+            }
+        } else if constexpr (std::is_same_v<T, Stats>) {
+            show_stats();
+        } else if constexpr (std::is_same_v<T, Trace>) {
+            server_->tracer().set(member_, typed.on);
+            hub.reply(member_, TraceReply{typed.on});
+        } else if constexpr (std::is_same_v<T, Conns>) {
+            const std::vector<std::string> lines = server_->connection_lines();
+            for (const std::string& line : lines) {
+                hub.reply(member_, DebugLine{"conn", line});
+            }
+            hub.reply(member_, ConnsReply{lines.size()});
+        } else {
+            hub.apply(member_, typed);
+        }
+    };
+    std::visit(visitor, command);
+}
+
+void Session::show_stats() {
+    const OutQueue& output = stream_.output();
+    std::string pairs = "queued_bytes=" + std::to_string(output.bytes());
+    pairs += " queued_entries=" + std::to_string(output.entries());
+    pairs += " unparsed_bytes=" + std::to_string(stream_.input().size());
+    pairs += " " + server_->stats();
+    server_->hub().reply(member_, StatsReply{pairs});
+}
+
+void Session::on_violation(const Violation& violation) {
+    Hub& hub = server_->hub();
+    const Limits& limits = server_->limits();
+    switch (violation.kind) {
+    case ViolationKind::too_large: {
+        heard_ = true;
+        begin(false);
+        const bool line = framing() == Framing::line;
+        server_->counters().hit(line ? Limit::line_bytes_max : Limit::frame_bytes_max);
+        const std::uint32_t bytes_max =
+            line ? limits.wire.line_bytes_max : limits.wire.frame_bytes_max;
+        const std::string text = "at most " + std::to_string(bytes_max) + " bytes; it was skipped";
+        hub.reply(member_, ErrorReply{"say", ErrorCode::too_large, text});
+        return;
+    }
+    case ViolationKind::bad_frame:
+        begin(true);
+        end(CloseReason::bad_frame, "a frame of 2^24 bytes or more cannot be");
+        return;
+    case ViolationKind::http:
+        stream_.send(http_refusal);
+        end(CloseReason::http, {});
+        return;
+    case ViolationKind::tls:
+        stream_.send("! tls: roomd does not speak TLS yet; connect in the clear\n");
+        end(CloseReason::tls, {});
+        return;
+    case ViolationKind::unknown_protocol:
+        stream_.send("! unknown_protocol: send lines of UTF-8 text, or frames with a 4-byte length\n");
+        end(CloseReason::unknown_protocol, {});
+        return;
+    }
+}
+
+} // namespace roomd

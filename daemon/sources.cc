@@ -1,0 +1,48 @@
+#include "daemon/sources.h"
+
+#include <cstring>
+
+namespace roomd {
+
+namespace {
+constexpr Duration minute = std::chrono::seconds(60);
+} // namespace
+
+std::size_t Sources::Hash::operator()(const SourceKey& source) const {
+    char bytes[sizeof source]; // NOLINT: the value's bytes, for the hash
+    std::memcpy(bytes, &source, sizeof source);
+    return static_cast<std::size_t>(sip_hash(key, {bytes, sizeof bytes}));
+}
+
+Sources::Verdict Sources::admit(const SourceKey& source, std::uint32_t open_max,
+                                std::uint32_t per_minute_max, TimePoint now) {
+    Entry& entry = table_[source];
+    if (now - entry.minute >= minute) {
+        entry.minute = now;
+        entry.recent = 0;
+    }
+    if (entry.open >= open_max) {
+        return Verdict::too_many;
+    }
+    if (entry.recent >= per_minute_max) {
+        return Verdict::too_fast;
+    }
+    ++entry.open;
+    ++entry.recent;
+    return Verdict::welcome;
+}
+
+void Sources::release(const SourceKey& source) {
+    const auto found = table_.find(source);
+    if (found != table_.end() && found->second.open > 0) {
+        --found->second.open;
+    }
+}
+
+void Sources::sweep(TimePoint now) {
+    std::erase_if(table_, [now](const auto& item) {
+        return item.second.open == 0 && now - item.second.minute >= minute;
+    });
+}
+
+} // namespace roomd
