@@ -244,27 +244,6 @@ void Conversation::on_line(const Line& line) {
     }
 }
 
-void Conversation::on_typed(std::string_view text) {
-    const Typed typed = understand_typed(text);
-    switch (typed.kind) {
-    case TypedKind::nothing:
-        break;
-    case TypedKind::payload:
-        ask(AskedKind::command, typed.payload);
-        break;
-    case TypedKind::leave:
-        state_ = State::leaving;
-        ask(AskedKind::quit, typed.payload);
-        break;
-    case TypedKind::help:
-        show_help();
-        break;
-    case TypedKind::refused:
-        partner_->show("! " + typed.payload);
-        break;
-    }
-}
-
 void Conversation::on_lines_ended() {
     lines_ended_ = true;
     leave_when_answered();

@@ -1,16 +1,38 @@
 #include "client/conversation.h"
 #include "client/render.h"
+#include "client/typed.h"
 #include "protocol/text.h"
 
 #include <algorithm>
 
-// What a conversation tells its person; conversation.cc decides when.
+// What a conversation hears from its person and tells them; conversation.cc decides when.
 namespace roomd {
 
 void Conversation::show_event(const ParsedEvent& event) {
     scratch_.clear();
     if (append_rendered(scratch_, event)) {
         partner_->show(scratch_);
+    }
+}
+
+void Conversation::on_typed(std::string_view text) {
+    const Typed typed = understand_typed(text);
+    switch (typed.kind) {
+    case TypedKind::nothing:
+        break;
+    case TypedKind::payload:
+        ask(AskedKind::command, typed.payload);
+        break;
+    case TypedKind::leave:
+        state_ = State::leaving;
+        ask(AskedKind::quit, typed.payload);
+        break;
+    case TypedKind::help:
+        show_help();
+        break;
+    case TypedKind::refused:
+        partner_->show("! " + typed.payload);
+        break;
     }
 }
 
