@@ -4,24 +4,35 @@
 #include "protocol/text.h"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <charconv>
-#include <cstring>
+#include <system_error>
 
 namespace roomd {
 
-// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): the buffer is written before it is read
+namespace {
+
+/// Room is filled with zeros first, which is cheaper than many appends, but not than one of a long
+/// text.
+constexpr std::size_t room_bytes_max = 1'024;
+constexpr std::size_t number_bytes_max = 20;
+
+} // namespace
+
 Pen::Pen(std::string& out, Framing framing) : out_(out), framing_(framing) {
     assert(framing == Framing::frame || framing == Framing::line);
 }
 
 void Pen::begin(std::size_t bytes) {
     start_ = out_.size();
+    used_ = start_;
     // Not every library's reserve() grows by a factor; a run of many small events must.
     const std::size_t needed = start_ + bytes + frame_header_bytes;
     if (needed > out_.capacity()) {
         out_.reserve(std::max(needed, out_.capacity() * 2));
     }
+    extend(std::min(bytes + frame_header_bytes, room_bytes_max));
     if (framing_ == Framing::frame) {
         put(std::string_view{"\0\0\0\0", frame_header_bytes}); // end() knows the length
     }
@@ -30,41 +41,31 @@ void Pen::begin(std::size_t bytes) {
 void Pen::end() {
     if (framing_ == Framing::line) {
         put("\n");
-        spill();
+        out_.resize(used_);
         return;
     }
-    spill();
-    std::size_t length = out_.size() - start_ - frame_header_bytes;
+    std::size_t length = used_ - start_ - frame_header_bytes;
     if (length > frame_bytes_ceiling) {
         const std::string_view payload = std::string_view{out_}.substr(start_ + frame_header_bytes);
-        length = cut_at_character(payload, frame_bytes_ceiling).size();
-        out_.resize(start_ + frame_header_bytes + length);
+        length = cut_at_character(payload.substr(0, length), frame_bytes_ceiling).size();
+        used_ = start_ + frame_header_bytes + length;
     }
-    for (std::size_t index = frame_header_bytes; index > 0; --index) {
-        out_[start_ + index - 1] = static_cast<char>(length & 0xFFU);
-        length >>= 8U;
-    }
-}
-
-void Pen::put(std::string_view piece) {
-    if (piece.size() > buffer_.size() - used_) {
-        spill();
-        if (piece.size() > buffer_.size()) {
-            out_.append(piece);
-            return;
-        }
-    }
-    if (!piece.empty()) {
-        std::memcpy(&buffer_[used_], piece.data(), piece.size());
-        used_ += piece.size();
-    }
+    out_.resize(used_);
+    const auto byte = [length](unsigned shift) {
+        return static_cast<char>((length >> shift) & 0xFFU);
+    };
+    const std::array<char, frame_header_bytes> header = {byte(24), byte(16), byte(8), byte(0)};
+    std::memcpy(out_.data() + start_, header.data(), header.size());
 }
 
 void Pen::put(std::uint64_t number) {
-    std::array<char, 20> digits; // NOLINT: to_chars writes what is read
-    const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+    if (out_.size() - used_ < number_bytes_max) {
+        extend(number_bytes_max);
+    }
+    char* const at = out_.data() + used_;
+    const auto [end, error] = std::to_chars(at, at + number_bytes_max, number);
     assert(error == std::errc{});
-    put(std::string_view{digits.data(), static_cast<std::size_t>(end - digits.data())});
+    used_ += static_cast<std::size_t>(end - at);
 }
 
 void Pen::text(std::string_view text, bool harmless) {
@@ -72,8 +73,9 @@ void Pen::text(std::string_view text, bool harmless) {
         put(text);
         return;
     }
-    spill();
+    out_.resize(used_);
     append_visible(out_, text);
+    used_ = out_.size();
 }
 
 void Pen::tail(std::string_view last, bool harmless) {
@@ -83,9 +85,15 @@ void Pen::tail(std::string_view last, bool harmless) {
     }
 }
 
-void Pen::spill() {
-    out_.append(buffer_.data(), used_);
-    used_ = 0;
+/// A piece for which there is no room.
+void Pen::put_beyond(std::string_view piece) {
+    out_.resize(used_);
+    out_.append(piece);
+    used_ = out_.size();
+}
+
+void Pen::extend(std::size_t bytes) {
+    out_.resize(used_ + bytes);
 }
 
 } // namespace roomd

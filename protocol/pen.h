@@ -9,8 +9,9 @@
 
 #include "protocol/decoder.h"
 
-#include <array>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -29,7 +30,15 @@ public:
     void end();
 
     /// As it is: words of the protocol, names, numbers.
-    void put(std::string_view piece);
+    void put(std::string_view piece) {
+        if (piece.size() > out_.size() - used_) {
+            put_beyond(piece);
+        } else if (!piece.empty()) {
+            std::memcpy(out_.data() + used_, piece.data(), piece.size());
+            used_ += piece.size();
+        }
+    }
+
     void put(std::uint64_t number);
 
     /// Something that a person chose: verbatim in frames, visible in lines.
@@ -61,13 +70,13 @@ private:
         }
     }
 
-    void spill();
+    void put_beyond(std::string_view piece);
+    void extend(std::size_t bytes);
 
     std::string& out_;
     std::size_t start_ = 0; // where in out_ the open payload begins
-    std::size_t used_ = 0;
+    std::size_t used_ = 0;  // how much of out_ is written; the rest is room
     Framing framing_;
-    std::array<char, 480> buffer_; // not initialised: only buffer_[0, used_) is ever read
 };
 
 } // namespace roomd
