@@ -26,6 +26,11 @@ become_systemd() {
     done
     chmod 0755 "$root/run"
     mkdir -p "$root/run/lock" "$root/run/outside"
+    # A checkout under /tmp is out of sight now: it comes back as a copy-on-write view of its own.
+    if [[ ! -d $root$PWD ]]; then
+        mkdir -p "$root$PWD" "$stage/tree" "$stage/tree-work"
+        mount -t overlay -o "lowerdir=$PWD,upperdir=$stage/tree,workdir=$stage/tree-work" overlay "$root$PWD"
+    fi
 
     # Only what the test needs is started: no unit that the machine has enabled, nothing that sets kernel knobs.
     rm -rf "$root"/etc/systemd/system/*.wants "$root"/etc/systemd/system/*.requires
