@@ -47,7 +47,7 @@ sim:
 	@$(TOOLS)/setup.sh test
 	@$(TOOLS)/configure.sh build
 	@ninja -C build roomd-sim
-	@exec build/roomd-sim '$(SEED)' '$(SEEDS)'
+	@seeds='$(SEED)'; exec build/roomd-sim --jobs "$$(getconf _NPROCESSORS_ONLN)" --seeds "$${seeds:-$(SEEDS)}"
 
 fuzz:
 	@$(TOOLS)/setup.sh check
