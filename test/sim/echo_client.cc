@@ -4,9 +4,10 @@
 
 namespace roomd::sim {
 
-EchoClient::EchoClient(World& world, Random random, std::string address, SocketAddress from)
+EchoClient::EchoClient(World& world, Random random, std::string address, SocketAddress from,
+                       bool may_be_refused)
     : Caller(world), random_(random), address_(std::move(address)), from_(from),
-      turns_left_(random_.skewed(1, 30)) {
+      turns_left_(random_.skewed(1, 30)), may_be_refused_(may_be_refused) {
     set_pace({random_.one_in(3) ? random_.skewed(1, 300) : 65'536,
               static_cast<Instant>(random_.skewed(1, 2'000)) * microsecond});
 }
@@ -32,11 +33,11 @@ void EchoClient::on_turn() {
     }
     sent_ += bytes;
     send(bytes);
-    if (!settling_ && random_.one_in(20)) {
+    if (random_.one_in(20)) {
         stalled_ever_ = true;
         stall(static_cast<Instant>(random_.skewed(1, 3'000)) * millisecond);
     }
-    if (!settling_ && random_.one_in(60)) {
+    if (random_.one_in(60)) {
         lost_ = true;
         break_off();
         return;
@@ -45,6 +46,9 @@ void EchoClient::on_turn() {
 }
 
 void EchoClient::on_bytes(std::string_view bytes) {
+    if (may_be_refused_ && heard_ == 0 && bytes.starts_with("! full")) {
+        return;
+    }
     if (sent_.compare(heard_, bytes.size(), bytes) != 0) {
         world().fail("echo: what came back from byte " + std::to_string(heard_) + " on is not what was sent");
     }
@@ -53,7 +57,7 @@ void EchoClient::on_bytes(std::string_view bytes) {
 
 void EchoClient::on_hangup(Hangup how) {
     done_ = true;
-    if (how == Hangup::refused || stopping_ || stalled_ever_) {
+    if (how == Hangup::refused || stopping_ || stalled_ever_ || may_be_refused_) {
         return;
     }
     if (how == Hangup::reset && heard_ == 0) {

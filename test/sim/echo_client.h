@@ -9,10 +9,9 @@ namespace roomd::sim {
 
 class EchoClient final : public Caller {
 public:
-    EchoClient(World& world, Random random, std::string address, SocketAddress from);
+    EchoClient(World& world, Random random, std::string address, SocketAddress from,
+               bool may_be_refused);
     void begin(Instant delay) { next_turn(delay); }
-    /// No more stalls; says what is left and half-closes.
-    void settle() { settling_ = true; }
     /// Everything came back (or the daemon was told to stop before it could).
     void check_done();
     void expect_stop() { stopping_ = true; }
@@ -32,7 +31,7 @@ private:
     bool done_ = false;
     bool lost_ = false; // broke off by itself
     bool stalled_ever_ = false;
-    bool settling_ = false;
+    bool may_be_refused_;
     bool stopping_ = false;
 };
 

@@ -121,6 +121,9 @@ void World::fail(const std::string& what) {
         std::snprintf(when, sizeof when, "at %.6f s: ", static_cast<double>(now_) / 1e9);
         failure_ = when + what;
         say("FAILED: " + what);
+        if (mourner_ != nullptr) {
+            mourner_->on_event(mourner_what_, 0);
+        }
     }
     interrupted_ = true;
 }
@@ -156,6 +159,31 @@ void World::calm() {
     faults_.delayed_edge = none.delayed_edge;
     accept_error_ = 0;
     limit_descriptors(1 << 20);
+}
+
+void World::pass(Instant length) {
+    const Instant until = now_ + length;
+    while (!happenings_.empty() && happenings_.front().at <= until) {
+        now_ = std::max(now_, happenings_.front().at);
+        run_due();
+    }
+    now_ = until;
+}
+
+std::uint64_t World::bytes_read() const {
+    std::uint64_t sum = 0;
+    for (const std::unique_ptr<Link>& link : links_) {
+        sum += link->in.left;
+    }
+    return sum;
+}
+
+std::uint64_t World::bytes_read_of_refused() const {
+    std::uint64_t sum = 0;
+    for (const std::unique_ptr<Link>& link : links_) {
+        sum += link->watched ? 0 : link->in.left;
+    }
+    return sum;
 }
 
 void World::check_bytes() {

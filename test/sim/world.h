@@ -91,6 +91,8 @@ struct Link {
     bool peer_closed = false;  // the peer will neither read nor write
     bool peer_reset = false;   // a reset has reached the peer
     bool daemon_closed = false;
+    bool watched = false;      // was registered with the poller
+    bool lost_early = false;   // it never got as far as the daemon's hands
     Instant shut_at = -1;      // when the daemon said it would write no more
     Instant closed_at = -1;
 
@@ -130,6 +132,10 @@ public:
     [[nodiscard]] Random& chance() { return chance_; }
     [[nodiscard]] Faults& faults() { return faults_; }
     void fail(const std::string& what);
+    /// Told once, at the first failure.
+    void on_failure(Actor& actor, std::uint32_t what) { mourner_ = &actor; mourner_what_ = what; }
+    /// Time goes by without a daemon.
+    void pass(Instant length);
     [[nodiscard]] const std::string& failure() const { return failure_; }
     [[nodiscard]] std::uint64_t digest() const { return digest_; }
     [[nodiscard]] bool tracing() const { return trace_; }
@@ -182,6 +188,11 @@ public:
     void excuse_unread(bool excused) { unread_excused_ = excused; }
     [[nodiscard]] std::uint64_t calls() const { return calls_; }
     [[nodiscard]] std::uint64_t waits() const { return waits_; }
+    /// Calls that did something: still changing while the world is not at rest.
+    [[nodiscard]] std::uint64_t moved() const { return moved_; }
+    /// Bytes the daemon has read from connections; and those of connections it never watched.
+    [[nodiscard]] std::uint64_t bytes_read() const;
+    [[nodiscard]] std::uint64_t bytes_read_of_refused() const;
     /// All that the links' channels ever carried is accounted for; told by fail().
     void check_bytes();
 
@@ -282,6 +293,8 @@ private:
     std::uint16_t next_port_ = 40'000;
 
     std::string failure_;
+    Actor* mourner_ = nullptr;
+    std::uint32_t mourner_what_ = 0;
     std::uint64_t digest_ = 0xCBF29CE484222325ULL;
     bool trace_ = false;
     bool interrupted_ = false;

@@ -28,6 +28,7 @@ void World::add(int fd, Interest interest, Key key) {
         Link& link = *links_[descriptor->index];
         const bool readable = link.in.size() > 0 || link.in.end || link.broken;
         link.read_told = readable;
+        link.watched = true;
         raise(fd, readable ? Ready::both : Ready::writable);
     } else if (descriptor->kind == Kind::listener) {
         Door& listener = *listeners_[descriptor->index];

@@ -96,6 +96,7 @@ void World::close_listener(Door& listener) {
     listener.fd = -1;
     for (const LinkId id : listener.backlog) { // connected, never accepted: reset by the kernel
         links_[id]->daemon_closed = true;
+        links_[id]->lost_early = true;
         at_self(latency(), What::tell_reset, id);
     }
     listener.backlog.clear();
@@ -144,6 +145,7 @@ sys::AcceptResult World::accept(int fd) {
         --open_count_;
         link.fd = -1;
         link.daemon_closed = true;
+        link.lost_early = true;
         link.in.destroy();
         at_self(latency(), What::tell_reset, id);
         note("accept-lost", id);

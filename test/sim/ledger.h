@@ -1,0 +1,68 @@
+// Ledger — what was said in the simulated world, by whom, and under which id: the oracle's memory.
+//
+// Every text a client says carries a token, `~N~`, so whoever hears it can look up what it should have been. Where in a
+// room's order it stands is learned from whoever is told first (an `ok say`, an event-format member), and all others
+// must agree. Fails the world on a lie; never corrects anything. One per run, lent to the clients.
+#pragma once
+
+#include "test/sim/world.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace roomd::sim {
+
+inline constexpr std::uint32_t nobody = UINT32_MAX;
+
+struct Place {
+    std::string room;
+    std::string epoch;
+    std::uint64_t id = 0; // 0: not known
+};
+
+struct Saying {
+    std::uint32_t author = nobody; // nobody: a datagram, or a vandal
+    std::string room;              // empty: the author's current room, whichever that is
+    std::string text;
+    std::string nick; // as first heard; empty: not heard yet
+    bool action = false;
+    bool private_ = false;
+    bool forbidden = false; // must never be heard: it came where no command may run
+    Place place;
+};
+
+/// The text as line framing has to show it.
+[[nodiscard]] std::string made_visible(std::string_view text);
+
+class Ledger {
+public:
+    explicit Ledger(World& world) : world_(&world) {}
+
+    /// Completes `saying.text` with its token in front, and keeps it. Returns the token.
+    std::uint32_t add(Saying saying);
+    [[nodiscard]] const Saying& at(std::uint32_t token) const { return sayings_[token]; }
+    [[nodiscard]] std::size_t size() const { return sayings_.size(); }
+    /// Somewhere in `text` stands a token: `nobody` if not, or if it was never given out.
+    [[nodiscard]] std::uint32_t find(std::string_view text) const;
+
+    /// `text` was heard by `who` as somebody's words. Returns its token, `nobody` after a failure.
+    std::uint32_t heard(const std::string& who, std::string_view text, std::string_view nick,
+                        bool visible, bool action);
+    /// A member of `place.room` was told that `token` stands at `place`.
+    void placed(const std::string& who, std::uint32_t token, const Place& place);
+    /// The token at a place, `nobody` if no one has told.
+    [[nodiscard]] std::uint32_t token_at(const std::string& room, const std::string& epoch,
+                                         std::uint64_t id) const;
+    [[nodiscard]] std::uint64_t last_id(const std::string& room, const std::string& epoch) const;
+
+private:
+    using Sequence = std::vector<std::uint32_t>; // index: id
+    World* world_;
+    std::vector<Saying> sayings_;
+    std::map<std::pair<std::string, std::string>, Sequence> rooms_;
+};
+
+} // namespace roomd::sim

@@ -1,0 +1,19 @@
+// Run — one seed from beginning to end: a daemon is started in a world, lived in, brought to rest, judged and stopped.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace roomd::sim {
+
+struct Verdict {
+    std::string failure; // empty: nothing wrong
+    std::uint64_t digest = 0;
+    std::uint64_t calls = 0;
+    std::uint64_t sayings = 0;
+    std::size_t people = 0;
+};
+
+[[nodiscard]] Verdict run_seed(std::uint64_t seed, bool trace);
+
+} // namespace roomd::sim

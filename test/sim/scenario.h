@@ -1,0 +1,39 @@
+// Scenario — all that one seed decides beforehand: the daemon's configuration, what goes wrong, and who comes.
+//
+// A plain value, drawn once. Small worlds most of the time, because they are quick and their failures are readable; now
+// and then one with thousands of clients.
+#pragma once
+
+#include "daemon/config.h"
+#include "test/sim/chat_client.h"
+#include "test/sim/faults.h"
+
+#include <string>
+#include <vector>
+
+namespace roomd::sim {
+
+struct Scenario {
+    Config config;
+    Faults faults;
+    std::vector<Role> people;
+    std::vector<std::string> vandals; // the address each goes to
+    std::size_t echoes = 0;
+    std::size_t datagrams = 0;
+    std::size_t shortages = 0;   // times when descriptors run out for a while
+    Instant active = 10 * second; // how long people say new things
+    bool stop_early = false;     // the daemon is stopped in the middle of it
+    bool stop_twice = false;
+    bool unread_excused = false; // some policy makes producers wait
+};
+
+inline constexpr const char* echo_address = "127.0.0.1:8891";
+inline constexpr const char* datagram_address = "udp 127.0.0.1:8888";
+
+[[nodiscard]] Scenario draw_scenario(Random& random);
+
+/// Somebody on this machine, or (`stranger`) not.
+[[nodiscard]] SocketAddress caller_address(std::uint32_t number, bool stranger);
+[[nodiscard]] SocketAddress unix_caller();
+
+} // namespace roomd::sim
