@@ -97,7 +97,7 @@ void HumanFormat::operator()(const GapEvent& gap) const {
 }
 
 void HumanFormat::operator()(const ByeEvent& bye) const {
-    const bool quit = bye.code == "quit";
+    const bool quit = bye.code == "quit" || bye.code == "end";
     pen.begin(fields_bytes + bye.text.size());
     pen.put(quit ? "* bye" : "! bye");
     if (!bye.text.empty()) {

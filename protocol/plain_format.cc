@@ -28,7 +28,8 @@ void PlainFormat::operator()(const ErrorReply& reply) const {
 }
 
 void PlainFormat::operator()(const ByeEvent& bye) const {
-    if (bye.code != "quit") { // who quits has not asked for anything to be said
+    // Who ends the conversation has not asked for anything to be said.
+    if (bye.code != "quit" && bye.code != "end") {
         error(bye.code, bye.text);
     }
 }

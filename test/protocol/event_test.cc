@@ -226,6 +226,7 @@ TEST_CASE("Event: what a person on netcat reads") {
     CHECK(human(GapEvent{"ops", 5, 5}) == "* 1 message was skipped in ops");
     CHECK(human(ByeEvent{"quit", ""}) == "* bye");
     CHECK(human(ByeEvent{"quit", "see you"}) == "* bye: see you");
+    CHECK(human(ByeEvent{"end", ""}) == "* bye");
     CHECK(human(ByeEvent{"slow", "you read too slowly"}) == "! bye: you read too slowly");
     CHECK(human(ByeEvent{"idle", ""}) == "! bye: idle");
     CHECK(human(GreetingEvent{"roomd", "0.1", "guest-1"}) ==
