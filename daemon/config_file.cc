@@ -1,3 +1,4 @@
+#include "daemon/config_scan.h"
 #include "daemon/config_sources.h"
 #include "protocol/limits.h"
 #include "protocol/name.h"
@@ -5,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 // The parser is compiled in, without exceptions, so that a bad file is a value like any other and
@@ -58,23 +60,28 @@ public:
             }
         }
         if (root.empty()) {
-            fail({1, 1}, "there is no setting in this file; without --config the defaults run");
+            fail(TextPosition{1, 1},
+                 "there is no setting in this file; without --config the defaults run");
         }
     }
 
-private:
-    void fail(const toml::source_position& position, const std::string& why) {
+    void fail(TextPosition position, const std::string& why) {
         if (result_.error.empty()) {
             result_.error = at(position) + ": " + why;
             result_.exit_code = exit_config;
         }
     }
 
+    void fail(const toml::source_position& position, const std::string& why) {
+        fail(TextPosition{position.line, position.column}, why);
+    }
+
+private:
     void fail(const toml::node& node, const std::string& key, const std::string& why) {
         fail(node.source().begin, key + ": " + why);
     }
 
-    [[nodiscard]] std::string at(const toml::source_position& position) const {
+    [[nodiscard]] std::string at(TextPosition position) const {
         return path_ + ":" + std::to_string(position.line) + ":" + std::to_string(position.column);
     }
 
@@ -95,10 +102,7 @@ private:
 
     void rooms(const toml::node& node) {
         const toml::array* const array = node.as_array();
-        const bool tables =
-            array != nullptr && std::all_of(array->begin(), array->end(),
-                                            [](const toml::node& room) { return room.is_table(); });
-        if (!tables) {
+        if (array == nullptr || !array->is_homogeneous(toml::node_type::table)) {
             fail(node, "room", "rooms are tables of their own: write [[room]]");
             return;
         }
@@ -121,9 +125,9 @@ private:
             return;
         }
         const auto& begin = node.source().begin;
-        result_.given.push_back(Given{static_cast<std::size_t>(found - table.begin()),
-                                      std::move(texts), at(begin) + ": " + key_of(*found),
-                                      origin(begin)});
+        result_.given.push_back(
+            Given{static_cast<std::size_t>(found - table.begin()), std::move(texts),
+                  at({begin.line, begin.column}) + ": " + key_of(*found), origin(begin)});
     }
 
     void unknown(Section section, const toml::key& key) {
@@ -232,8 +236,10 @@ private:
             wanted =
                 parse_slow_policy(text, spec.slow) ? "" : "one of by_format gap disconnect wait";
         } else if (key == "topic") {
-            const bool fits = text.size() <= topic_bytes_max && check_text(text).valid;
-            wanted = fits ? "" : "a text of at most " + std::to_string(topic_bytes_max) + " bytes";
+            const bool fits = text.size() <= topic_bytes_max && check_text(text).valid &&
+                              check_text(text).harmless;
+            wanted =
+                fits ? "" : "one line of at most " + std::to_string(topic_bytes_max) + " bytes";
             spec.topic = text;
         } else {
             const auto name = Name::parse(text, NameKind::room, ScriptPolicy::any);
@@ -277,22 +283,17 @@ std::size_t confusing_line(std::string_view text) {
 
 FileSettings parse_config_text(std::string_view text, const std::string& path) {
     FileSettings result;
-    result.exit_code = exit_config;
-    if (confuses(text)) {
-        result.error = path + ":" + std::to_string(confusing_line(text)) +
-                       ":1: this line cannot be read: is it a broken date or time?";
-        return result;
+    Walk walk(path, result);
+    if (const std::optional<TextPosition> found = find_beyond_ascii(text)) {
+        walk.fail(*found, "a letter beyond ASCII must stand in quotes or in a comment");
+    } else if (confuses(text)) {
+        walk.fail(TextPosition{confusing_line(text), 1},
+                  "this line cannot be read: is it a broken date or time?");
+    } else if (const toml::parse_result parsed = toml::parse(text, path); parsed) {
+        walk.top(parsed.table());
+    } else {
+        walk.fail(parsed.error().source().begin, std::string(parsed.error().description()));
     }
-    const toml::parse_result parsed = toml::parse(text, path);
-    if (!parsed) {
-        const auto& begin = parsed.error().source().begin;
-        result.error = path + ":" + std::to_string(begin.line) + ":" +
-                       std::to_string(begin.column) + ": " +
-                       std::string(parsed.error().description());
-        return result;
-    }
-    result.exit_code = 0;
-    Walk(path, result).top(parsed.table());
     return result;
 }
 

@@ -446,6 +446,26 @@ TEST_CASE("Config: a wrong value is named with key, line, column and what is all
     check_refused(load_text("name = \"\xff\"\n"), 78, "FILE:1:");
 }
 
+TEST_CASE("Config: letters beyond ASCII are welcome in strings and comments, and nowhere else") {
+    for (const std::string_view text :
+         {"# ü\nname = \"x\" # ü\n", "\xef\xbb\xbfname = \"x\"\n", "[[room]]\nname = 'ü'\n",
+          "[[room]]\nname = \"ops\"\ntopic = \"\\\"ü\"\n",
+          "[[room]]\nname = \"ops\"\ntopic = \"\"\"a\nü\"\"ü\\\"\"\"ü\"\"\"\"\"# ü\n",
+          "[[room]]\nname = \"ops\"\ntopic = '''\\''' # ü\n"}) {
+        CAPTURE(text);
+        const bool topic_has_lines = text.find("a\n") != std::string_view::npos;
+        const ConfigResult result = load_text(text);
+        CHECK_MESSAGE(result.error.find("beyond") == std::string::npos, result.error);
+        CHECK((topic_has_lines || result.action == ConfigAction::run));
+    }
+    check_refused(load_text("ü = 1\n"), 78, "FILE:1:1: a letter beyond ASCII");
+    check_refused(load_text("name = ü\n"), 78, "FILE:1:8: ");
+    check_refused(load_text("# ü\nname = \"ü\\\"\" ü\n"), 78, "FILE:2:14: a letter");
+    check_refused(load_text("name = \"\"\"ü\"\"\"\"\" ü\n"), 78, "FILE:1:18: a letter");
+    check_refused(load_text("name = '\\' ü\n"), 78, "FILE:1:12: a letter");
+    check_refused(load_text("name = \"open\nü\n"), 78, "FILE:2:1: a letter");
+}
+
 TEST_CASE("Config: flags and variables that are wrong name themselves") {
     check_refused(load({"--rooms-max", "many"}), 64, "--rooms-max: \"many\" is not a whole number");
     check_refused(load({"--rooms-max"}), 64, "--rooms-max");
@@ -541,7 +561,7 @@ TEST_CASE("Config: a soft queue limit follows a lowered hard one, unless it was 
 
 TEST_CASE("Config: --print-config is a file that gives the same configuration again") {
     const TemporaryFile file("name = \"from-file\"\n[[room]]\nname = \"ops\"\nslow = \"gap\"\n"
-                             "topic = \"quote \\\" backslash \\\\ bell \\u0007 \\u2028\"\n");
+                             "topic = \"quote \\\" backslash \\\\ tab \\t end\"\n");
     const std::vector<const char*> environment = {"ROOMD_LOG_LEVEL=debug"};
     std::vector<const char*> arguments = {"-c",
                                           file.path().c_str(),
