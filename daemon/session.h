@@ -115,6 +115,7 @@ private:
     Key member_;
     TimerKey timer_;
     std::unique_ptr<Extra> extra_;
+    std::uint32_t unparsed_ = 0;    // bytes that the last look at the input left; for traces
     std::uint16_t partial_ms_ = 0;  // how long, in timer steps, the same payload has been unfinished
     std::uint16_t soft_ms_ = 0;     // how long over the soft limit
     std::uint16_t silent_ms_ = 0;   // strangers: since the connect without a payload

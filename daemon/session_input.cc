@@ -2,6 +2,7 @@
 #include "daemon/session.h"
 #include "protocol/text.h"
 
+#include <algorithm>
 #include <cassert>
 #include <string>
 
@@ -31,7 +32,9 @@ void Session::on_input(Stream& stream) {
         return;
     }
     if (server_->tracer().on()) {
-        server_->tracer().arrived(key_.slot, member_, stream.input().size(), 0);
+        const std::size_t size = stream.input().size();
+        const std::size_t waiting = std::min<std::size_t>(unparsed_, size);
+        server_->tracer().arrived(key_.slot, member_, size - waiting, waiting);
     }
     if (!take_parked()) {
         return;
@@ -46,7 +49,8 @@ void Session::on_input(Stream& stream) {
             break;
         }
     }
-    if (!ending_ && decoder_.partial(stream.input().size())) {
+    unparsed_ = static_cast<std::uint32_t>(stream.input().size());
+    if (!ending_ && decoder_.partial(unparsed_)) {
         arm_for_partial();
     }
 }

@@ -64,6 +64,9 @@ void Tracer::set(Key member, bool on) {
 }
 
 void Tracer::arrived(std::uint32_t connection, Key member, std::size_t bytes, std::size_t waiting) {
+    if (bytes == 0) {
+        return; // the same bytes are looked at once more
+    }
     std::string line = who(*hub_, connection, member) + " > read " + std::to_string(bytes) + " bytes";
     if (waiting > 0) {
         line += ", behind " + std::to_string(waiting) + " that were waiting";
