@@ -51,7 +51,7 @@ private:
         const auto since_boot = sys::monotonic_now().time_since_epoch();
         supervisor_.reloading(static_cast<std::uint64_t>(
             std::chrono::duration_cast<std::chrono::microseconds>(since_boot).count()));
-        const ConfigResult loaded = load_config(argc_, argv_, environ);
+        const ConfigResult loaded = load_config(argc_, argv_, sys::environment());
         std::string error = loaded.error;
         if (loaded.action == ConfigAction::run && server_.reload(loaded.config, error)) {
             log_.configure(loaded.config.log_format, loaded.config.log_level,
@@ -165,7 +165,7 @@ int serve(int argc, char** argv, const Config& config, Log& log) {
 
 int main(int argc, char** argv) {
     try {
-        const ConfigResult loaded = load_config(argc, argv, environ);
+        const ConfigResult loaded = load_config(argc, argv, sys::environment());
         static_cast<void>(std::fputs(loaded.output.c_str(), stdout));
         static_cast<void>(std::fputs(loaded.error.c_str(), stderr));
         if (loaded.action == ConfigAction::exit) {

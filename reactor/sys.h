@@ -112,6 +112,9 @@ void write_byte(int fd, unsigned char byte) noexcept;
 [[nodiscard]] std::uint64_t raise_descriptor_limit();
 [[nodiscard]] std::uint64_t descriptor_limit();
 
+/// The variables of the process, a null pointer behind the last; valid until one is set or unset.
+[[nodiscard]] const char* const* environment() noexcept;
+
 /// strerror, without its locale and thread trouble.
 [[nodiscard]] std::string error_text(int error);
 

@@ -14,6 +14,10 @@
 #include <time.h> // NOLINT: clock_gettime is POSIX, not in <ctime>
 #include <unistd.h>
 
+#if !defined(__linux__)
+extern char** environ; // environ(7): elsewhere every program declares it itself
+#endif
+
 // The calls that are made at start or once a tick: clocks, names, files, the process itself.
 namespace roomd::sys {
 
@@ -141,6 +145,8 @@ std::uint64_t raise_descriptor_limit() {
     }
     return descriptor_limit();
 }
+
+const char* const* environment() noexcept { return environ; }
 
 std::string error_text(int error) {
     return std::generic_category().message(error);
