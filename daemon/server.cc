@@ -86,8 +86,10 @@ void Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
     ++counters_.accepted;
     const Key key = sessions_.insert(
         std::make_unique<Session>(*this, host_, std::move(fd), *spec, strangers, source));
-    log_.line(LogLevel::debug, "connected",
-              {{"connection", std::uint64_t{key.slot}}, {"peer", to_string(peer)}});
+    if (config_.log_level <= LogLevel::debug) {
+        log_.line(LogLevel::debug, "connected",
+                  {{"connection", std::uint64_t{key.slot}}, {"peer", to_string(peer)}});
+    }
     sessions_.at(key)->start(key);
 }
 
@@ -200,7 +202,6 @@ void Server::bury() {
         }
         const Session& session = **found;
         ++counters_.closed;
-        log_closed(session);
         if (session.source() != SourceKey{}) {
             sources_.release(session.source());
         }
@@ -214,9 +215,24 @@ void Server::bury() {
     drop_unused_specs();
 }
 
-void Server::log_closed(const Session& session) {
-    log_.line(LogLevel::debug, "closed",
-              {{"connection", std::uint64_t{session.key().slot}}, {"reason", word(session.reason())}});
+// While the session still knows who it was.
+void Server::on_session_ending(const Session& session) {
+    const CloseReason reason = session.reason();
+    const bool usual = reason == CloseReason::end || reason == CloseReason::quit ||
+                       reason == CloseReason::reset || reason == CloseReason::shutting_down;
+    const LogLevel level = usual ? LogLevel::debug : LogLevel::info;
+    if (level < config_.log_level) {
+        return;
+    }
+    const Member* const member = hub_.member(session.member());
+    const std::string peer =
+        session.stream().closed() ? "gone" : to_string(sys::peer_address(session.stream().fd()));
+    log_.line(level, "closed",
+              {{"connection", std::uint64_t{session.key().slot}},
+               {"peer", peer},
+               {"nick", member == nullptr ? "" : member->nick.text()},
+               {"reason", word(reason)},
+               {"queued_bytes", std::uint64_t{session.stream().output().bytes()}}});
 }
 
 void Server::on_timer(TimerKey /*key*/) {

@@ -73,6 +73,8 @@ public:
     [[nodiscard]] bool must_hand_out() const;
     /// `session` is to be ended with `slow` when it is safe.
     void doom(Session& session);
+    /// It has a reason now and is about to leave its rooms: for the log.
+    void on_session_ending(const Session& session);
     /// The stream has closed: bury it at the tick's end.
     void on_session_closed(Session& session);
     /// K=V pairs of the whole daemon, for /stats.
@@ -119,7 +121,6 @@ private:
     void judge();
     void relieve_pinned();
     void bury();
-    void log_closed(const Session& session);
     [[nodiscard]] std::uint32_t connections_max() const;
 
     EventLoop& loop_;

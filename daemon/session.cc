@@ -102,14 +102,13 @@ void Session::overflow(SlowPolicy policy) {
 
 void Session::relieve() {
     const Member* const member = server_->hub().member(member_);
-    if (member != nullptr && member->dialect.format != Format::plain) {
-        const std::uint64_t dropped = stream_.drop_oldest(0);
+    const bool plain = member == nullptr || member->dialect.format == Format::plain;
+    const std::uint64_t dropped = stream_.drop_oldest(0);
+    if (plain || dropped == 0) { // it cannot be told, or what waits is its own answers
+        end(CloseReason::slow, "too much was waiting for you to read it");
+    } else {
         server_->counters().messages_dropped += dropped;
-        if (dropped > 0) {
-            return;
-        }
     }
-    end(CloseReason::slow, "too much was waiting for you to read it");
 }
 
 void Session::write_notice(Stream& /*stream*/, const std::vector<Lost>& lost, std::string& out) {
@@ -160,6 +159,7 @@ void Session::end(CloseReason reason, std::string_view text) {
     }
     ending_ = true;
     reason_ = reason;
+    server_->on_session_ending(*this);
     const Member* const member = server_->hub().member(member_);
     // At the end of its stream only a program that reads events needs a last word.
     if (member != nullptr && (reason != CloseReason::end || member->dialect.format == Format::event)) {
@@ -174,12 +174,16 @@ void Session::abort(CloseReason reason) {
     if (!ending_) {
         ending_ = true;
         reason_ = reason;
+        server_->on_session_ending(*this);
     }
     stream_.close_now();
 }
 
 void Session::on_closed(Stream& /*stream*/, StreamEnd /*end*/) {
-    ending_ = true;
+    if (!ending_) { // the connection broke, and reason_ says so from the beginning
+        ending_ = true;
+        server_->on_session_ending(*this);
+    }
     leave();
     server_->on_session_closed(*this);
 }
