@@ -2,8 +2,9 @@
 
 #include <charconv>
 #include <cstdlib>
-#include <fcntl.h>
 #include <string_view>
+
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace roomd {
@@ -14,7 +15,8 @@ constexpr int first_descriptor = 3; // SD_LISTEN_FDS_START
 
 // The variable's value, and the variable gone.
 std::string take_variable(const char* name) {
-    const char* const value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): before there are threads
+    const char* const value =
+        std::getenv(name); // NOLINT(concurrency-mt-unsafe): before there are threads
     std::string text = value == nullptr ? "" : value;
     ::unsetenv(name); // NOLINT(concurrency-mt-unsafe): the same
     return text;

@@ -1,5 +1,5 @@
-// CloseReason — why a connection ended. Exactly one per connection; the word is the same in the log, in the counters, in the
-// `bye`, and in the part that the rooms hear.
+// CloseReason — why a connection ended. Exactly one per connection; the word is the same in the
+// log, in the counters, in the `bye`, and in the part that the rooms hear.
 #pragma once
 
 #include "protocol/error_code.h"

@@ -1,4 +1,5 @@
-// Counters — what the daemon has done and which of its limits were met; plain numbers, shown by /stats and the log.
+// Counters — what the daemon has done and which of its limits were met; plain numbers, shown by
+// /stats and the log.
 //
 // Owned by the server, lent by reference to whoever counts. Only ever grow.
 #pragma once
@@ -9,7 +10,8 @@
 
 namespace roomd {
 
-/// One for each limit an operator can set and a peer can meet. The names are those of the configuration.
+/// One for each limit an operator can set and a peer can meet. The names are those of the
+/// configuration.
 enum class Limit : std::uint8_t {
     frame_bytes_max,
     line_bytes_max,
@@ -37,7 +39,8 @@ enum class Limit : std::uint8_t {
     joins_per_second_max,
     nicks_per_minute_max,
 };
-inline constexpr std::size_t limit_count = static_cast<std::size_t>(Limit::nicks_per_minute_max) + 1;
+inline constexpr std::size_t limit_count =
+    static_cast<std::size_t>(Limit::nicks_per_minute_max) + 1;
 
 /// The configuration's name of it. Static storage.
 [[nodiscard]] std::string_view name_of(Limit limit);

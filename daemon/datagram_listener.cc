@@ -55,7 +55,8 @@ void DatagramListener::on_ready(Ready /*ready*/) {
             continue; // an ICMP error of an earlier datagram; the socket goes on
         }
         ++counters_->datagrams;
-        const auto* const text = reinterpret_cast<const char*>(buffer_.data()); // NOLINT: bytes as text
+        const auto* const text =
+            reinterpret_cast<const char*>(buffer_.data()); // NOLINT: bytes as text
         if (!say(without_line_end({text, result.bytes}), sender)) {
             ++counters_->datagrams_dropped;
         }

@@ -1,7 +1,8 @@
-// DatagramListener — says what arrives by UDP in a room, as a guest named after the sender's address.
+// DatagramListener — says what arrives by UDP in a room, as a guest named after the sender's
+// address.
 //
-// Owned by the Server. A datagram is one payload; it is never answered, so it cannot amplify anything. Whatever is not a message
-// (a command, bad UTF-8, too long) is counted and forgotten.
+// Owned by the Server. A datagram is one payload; it is never answered, so it cannot amplify
+// anything. Whatever is not a message (a command, bad UTF-8, too long) is counted and forgotten.
 #pragma once
 
 #include "daemon/config.h"
@@ -19,8 +20,8 @@ namespace roomd {
 class DatagramListener final : public Watcher {
 public:
     /// All are borrowed. Throws std::system_error.
-    DatagramListener(EventLoop& loop, Fd fd, const ListenerSpec& spec, const Limits& limits, Hub& hub,
-                     Counters& counters);
+    DatagramListener(EventLoop& loop, Fd fd, const ListenerSpec& spec, const Limits& limits,
+                     Hub& hub, Counters& counters);
     ~DatagramListener();
     DatagramListener(const DatagramListener&) = delete;
     DatagramListener& operator=(const DatagramListener&) = delete;

@@ -78,7 +78,8 @@ void Hub::reply_to(Member& member, const Event& event) {
     }
 }
 
-void Hub::reply_error(Member& member, std::string_view verb, ErrorCode code, std::string_view text) {
+void Hub::reply_error(Member& member, std::string_view verb, ErrorCode code,
+                      std::string_view text) {
     ++counters_->commands_refused;
     reply_to(member, ErrorReply{verb, code, text});
 }
@@ -149,7 +150,8 @@ Hub::Target Hub::require(Member& member, std::string_view verb,
     if (!room) {
         const Target current = current_target(member);
         if (current.room == nullptr) {
-            reply_error(member, verb, ErrorCode::not_in_room, "you are in no room; /join one first");
+            reply_error(member, verb, ErrorCode::not_in_room,
+                        "you are in no room; /join one first");
         }
         return current;
     }
@@ -238,7 +240,8 @@ void Hub::on_second() {
             continue;
         }
         Room& room = **found;
-        const CrowdEvent crowd{room.name.text(), room.crowd_joined, room.crowd_left, room.members()};
+        const CrowdEvent crowd{room.name.text(), room.crowd_joined, room.crowd_left,
+                               room.members()};
         room.crowd_joined = 0;
         room.crowd_left = 0;
         announce(room, key, crowd, UINT32_MAX, 0);
@@ -260,45 +263,6 @@ std::string Hub::room_names(Key key) const {
         }
     }
     return names;
-}
-
-void Hub::check() const {
-    members_.check();
-    rooms_.check();
-    assert(nicks_.size() == members_.size());
-    assert(room_names_.size() == rooms_.size());
-    std::size_t seats = 0;
-    for (std::uint32_t slot = 0; slot < members_.slot_count(); ++slot) {
-        const Member* const member = members_.find(members_.key_at(slot));
-        if (member == nullptr) {
-            continue;
-        }
-        assert(nicks_.at(member->nick.folded()) == members_.key_at(slot));
-        assert(member->rooms.size() <= limits_->rooms_per_member_max);
-        seats += member->rooms.size();
-        for (const Membership& membership : member->rooms) {
-            const Room& room = *rooms_.at(membership.room);
-            const Seat& seat = room.seats[member->dialect.index()].at(membership.seat);
-            assert(seat.member_slot == slot);
-            assert(seat.recipient == member->recipient);
-            assert(room.dirty || seat.skip == 0);
-        }
-    }
-    std::uint64_t history = 0;
-    std::size_t members = 0;
-    for (const auto& [name, key] : room_names_) {
-        const Room& room = *rooms_.at(key);
-        room.history.check();
-        history += room.history.bytes_held();
-        members += room.members();
-        std::size_t seated = 0;
-        for (const std::vector<Seat>& row : room.seats) {
-            seated += row.size();
-        }
-        assert(seated == room.members());
-    }
-    assert(history == history_bytes_);
-    assert(members == seats);
 }
 
 } // namespace roomd

@@ -1,13 +1,15 @@
 // Hub — rooms, names and members: what is said, who hears it, and in which order.
 //
-// Owned by the Server. A pure state machine: no descriptor, no log, and the clock is told to it. Speaks to members only through
-// Recipient, so a test's fake of ten lines replays any history of commands.
+// Owned by the Server. A pure state machine: no descriptor, no log, and the clock is told to it.
+// Speaks to members only through Recipient, so a test's fake of ten lines replays any history of
+// commands.
 //
-// Order: everything one member hears comes in the order in which it happened. Messages wait in the rooms' open runs until
-// hand_out(); whatever is for one member alone (a reply, a private message) first catches that member up.
+// Order: everything one member hears comes in the order in which it happened. Messages wait in the
+// rooms' open runs until hand_out(); whatever is for one member alone (a reply, a private message)
+// first catches that member up.
 //
-// Invariants (check()): membership is symmetric; the nick table holds exactly the members' names; a room with an
-// open run or an untold crowd is in its list; no room is over its limits.
+// Invariants (check()): membership is symmetric; the nick table holds exactly the members' names;
+// a room with an open run or an untold crowd is in its list; no room is over its limits.
 #pragma once
 
 #include "daemon/config.h"
@@ -33,12 +35,13 @@ struct Membership {
     std::uint32_t seat;
 };
 
-/// What was said before is sent in portions, as fast as the reader takes it; the reply comes when it is through.
+/// What was said before is sent in portions, as fast as the reader takes it; the reply comes when
+/// it is through.
 struct Replay {
     Key room;
     Name name;          // to find the room again should it end meanwhile
     std::uint64_t next; // id to send next
-    std::uint64_t end;  // first id not to send; UINT64_MAX: until it has caught up with what is live
+    std::uint64_t end; // first id not to send; UINT64_MAX: until it has caught up with what is live
     std::uint64_t first;
     std::string_view verb; // "join" or "history"
 };
@@ -50,12 +53,13 @@ struct Member {
     std::unique_ptr<Replay> replay;
     Dialect dialect;
     ScriptPolicy scripts;
-    bool echo = false; // hears its own messages in event format
-    bool ack = true;   // is told the ids of its own messages
+    bool echo = false;    // hears its own messages in event format
+    bool ack = true;      // is told the ids of its own messages
     bool blocked = false; // counted in blocked_readers of its `wait` rooms
 };
 
-/// Plain members hear their own messages, event members if they asked to, people never: they see what they type.
+/// Plain members hear their own messages, event members if they asked to, people never: they see
+/// what they type.
 [[nodiscard]] inline bool hears_itself(const Member& member) {
     return member.dialect.format == Format::plain ||
            (member.dialect.format == Format::event && member.echo);
@@ -78,7 +82,8 @@ public:
 
     /// A new member called guest-N, in no room.
     [[nodiscard]] Key enter(Recipient& recipient, Dialect dialect, ScriptPolicy scripts);
-    /// Out of all rooms, with `reason` for those who stay. What it has not heard is delivered first. The key is dead.
+    /// Out of all rooms, with `reason` for those who stay. What it has not heard is delivered
+    /// first. The key is dead.
     void leave(Key key, std::string_view reason);
 
     /// The greeting of a line connection.
@@ -102,11 +107,13 @@ public:
     void apply(Key key, const History& command);
     void apply(Key key, const Ping& command);
 
-    /// For what the session itself decides: encodes in the member's dialect and delivers, behind all it has to hear first.
+    /// For what the session itself decides: encodes in the member's dialect and delivers, behind
+    /// all it has to hear first.
     void reply(Key key, const Event& event);
 
     /// Said by somebody who is no member (UDP). The room is made if need be. False: not said.
-    bool say_as_guest(std::string_view room, std::string_view nick, std::string_view text, bool harmless);
+    bool say_as_guest(std::string_view room, std::string_view nick, std::string_view text,
+                      bool harmless);
 
     /// Sends some more of a replay; false when there is none left and commands may go on.
     bool continue_replay(Key key, std::uint32_t bytes_max);
@@ -121,24 +128,33 @@ public:
     void hand_out();
     /// After the flush: memory of runs that everybody has sent.
     void after_flush();
+
     [[nodiscard]] bool dirty() const { return !dirty_.empty(); }
+
     /// About once a second: crowd summaries, rooms long empty.
     void on_second();
 
     /// Bytes said since the last hand_out(), over all dialects: what a tick may cost.
     [[nodiscard]] std::uint64_t bytes_said() const { return bytes_said_; }
+
     /// Members that would hear this command's text.
     [[nodiscard]] std::size_t audience(Key key, const Command& command) const;
+
     [[nodiscard]] const Member* member(Key key) const { return members_.find(key); }
+
     [[nodiscard]] std::size_t member_count() const { return members_.size(); }
+
     [[nodiscard]] std::size_t room_count() const { return rooms_.size(); }
+
     [[nodiscard]] std::uint64_t history_bytes() const { return history_bytes_; }
+
     /// Names of the member's rooms, joined by commas.
     [[nodiscard]] std::string room_names(Key key) const;
     void check() const;
 
 private:
     using NameTable = std::unordered_map<std::string_view, Key, NameHash>;
+
     struct Target { // the room a command means, or the reason why none
         Room* room = nullptr;
         Key key;
@@ -163,10 +179,12 @@ private:
     void forget_room(Key key);
 
     // hub_members.cc
-    [[nodiscard]] Room* enter_room(Key key, Member& member, const Name& name, std::string_view verb);
+    [[nodiscard]] Room* enter_room(Key key, Member& member, const Name& name,
+                                   std::string_view verb);
     void leave_room(Key key, Member& member, std::size_t index, std::string_view reason);
     void set_dialect(Key key, Member& member, Dialect dialect);
-    [[nodiscard]] bool rename(Key key, Member& member, std::string_view nick, std::string_view verb);
+    [[nodiscard]] bool rename(Key key, Member& member, std::string_view nick,
+                              std::string_view verb);
     void set_seat(Key member, Key room, std::uint32_t seat);
     void wake_producers(Room& room);
 

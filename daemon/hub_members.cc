@@ -67,8 +67,7 @@ void Hub::apply(Key key, const Join& command) {
                      !target.seated);
         return;
     }
-    const Room* const room =
-        target.seated ? target.room : enter_room(key, member, name, "join");
+    const Room* const room = target.seated ? target.room : enter_room(key, member, name, "join");
     if (room != nullptr) {
         tell_joined(member, *room);
     }
@@ -89,7 +88,8 @@ Room* Hub::enter_room(Key key, Member& member, const Name& name, std::string_vie
     Key room_key;
     Room* const room = make_room(name, room_key);
     if (room == nullptr) {
-        reply_error(member, verb, ErrorCode::too_many_rooms, "there are as many rooms as there may be");
+        reply_error(member, verb, ErrorCode::too_many_rooms,
+                    "there are as many rooms as there may be");
         return nullptr;
     }
     if (room->members() >= limits_->members_per_room_max) {
@@ -142,8 +142,8 @@ void Hub::leave_room(Key key, Member& member, std::size_t index, std::string_vie
             crowds_.push_back(membership.room);
         }
     } else {
-        announce(room, membership.room,
-                 PartEvent{room.name.text(), member.nick.text(), reason}, key.slot, 0);
+        announce(room, membership.room, PartEvent{room.name.text(), member.nick.text(), reason},
+                 key.slot, 0);
     }
 }
 

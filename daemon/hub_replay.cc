@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <cassert>
 
-// What was said before: sent in portions, then the reply. A join with a replay takes its seat at the very moment when the replay
-// has caught up with what is live, so there is neither a hole nor a repeat, however slowly the reader takes it.
+// What was said before: sent in portions, then the reply. A join with a replay takes its seat at
+// the very moment when the replay has caught up with what is live, so there is neither a hole nor
+// a repeat, however slowly the reader takes it.
 namespace roomd {
 
 namespace {
@@ -21,7 +22,8 @@ void Hub::apply(Key key, const History& command) {
         const ReplayFrom from = std::holds_alternative<std::monostate>(command.from)
                                     ? ReplayFrom(Last{last_default})
                                     : command.from;
-        start_replay(key, member, target.room->name, target.room, target.key, from, "history", false);
+        start_replay(key, member, target.room->name, target.room, target.key, from, "history",
+                     false);
     }
 }
 

@@ -12,7 +12,8 @@ namespace {
 
 void append_number(std::string& out, std::uint64_t number) {
     std::array<char, 20> digits{};
-    out.append(digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
+    out.append(digits.data(),
+               std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
 }
 
 } // namespace
@@ -125,7 +126,8 @@ void Hub::apply(Key key, const Topic& command) {
         return;
     }
     if (command.text->size() > topic_bytes_max) {
-        reply_error(member, "topic", ErrorCode::too_large, "a topic is one line of at most 1560 bytes");
+        reply_error(member, "topic", ErrorCode::too_large,
+                    "a topic is one line of at most 1560 bytes");
         return;
     }
     room.topic = *command.text;
@@ -148,7 +150,8 @@ void Hub::apply(Key key, const Who& command) {
     std::string page;
     for (const std::vector<Seat>& row : target.room->seats) {
         for (const Seat& seat : row) {
-            const std::string_view nick = members_.at(members_.key_at(seat.member_slot)).nick.text();
+            const std::string_view nick =
+                members_.at(members_.key_at(seat.member_slot)).nick.text();
             if (page.size() + 1 + nick.size() > page_bytes_max) {
                 reply_to(member, WhoReply{room, total, page, false});
                 page.clear();

@@ -1,5 +1,5 @@
-// roomd — the program: configuration in, daemon running, exit code out. The wiring, top to bottom; construction order is
-// destruction order in reverse, and the only catch of the daemon is here.
+// roomd — the program: configuration in, daemon running, exit code out. The wiring, top to bottom;
+// construction order is destruction order in reverse, and the only catch of the daemon is here.
 #include "daemon/activation.h"
 #include "daemon/config.h"
 #include "daemon/log.h"
@@ -16,6 +16,7 @@
 #include <exception>
 #include <string>
 #include <system_error>
+
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -44,6 +45,7 @@ public:
             break;
         }
     }
+
     [[nodiscard]] bool stopping() const { return stopping_; }
 
 private:
@@ -71,7 +73,8 @@ private:
     bool stopping_ = false;
 };
 
-// Binds, and while the address is taken tries again with growing pauses. The loop ticks meanwhile, so a signal ends the wait.
+// Binds, and while the address is taken tries again with growing pauses. The loop ticks meanwhile,
+// so a signal ends the wait.
 void open_listeners(Server& server, EventLoop& loop, const Config& config, Log& log,
                     const Operator& signals) {
     const TimePoint give_up = sys::monotonic_now() + std::chrono::seconds(config.bind_retry_s);
@@ -115,8 +118,9 @@ void show_welcome(const Server& server) {
         if (bound.spec->debug) {
             text += "  see what programs send:     nc " + host + " " + port + "   then /trace on\n";
         } else {
-            text += "  people, in two terminals:   nc " + host + " " + port + "   then type; /help helps\n" +
-                    "  the same with names:        room " + bound.address + " --nick ann\n";
+            text += "  people, in two terminals:   nc " + host + " " + port +
+                    "   then type; /help helps\n" + "  the same with names:        room " +
+                    bound.address + " --nick ann\n";
         }
     }
     static_cast<void>(std::fputs(text.c_str(), stderr));
@@ -144,8 +148,9 @@ int serve(int argc, char** argv, const Config& config, Log& log) {
         server.adopt(name, std::move(socket));
     }
     if (config.insecure_public) {
-        log.line(LogLevel::warning, "insecure_public",
-                 {{"meaning", "anyone who can reach this machine can read and write in every room"}});
+        log.line(
+            LogLevel::warning, "insecure_public",
+            {{"meaning", "anyone who can reach this machine can read and write in every room"}});
     }
     open_listeners(server, loop, config, log, signal_owner);
     if (!signal_owner.stopping()) {

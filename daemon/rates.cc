@@ -39,7 +39,8 @@ std::optional<Limit> Rates::judge(const Limits& limits, const Command& command,
     if (!commands_.take(1, limits.commands_per_second_max, limits.commands_burst_max, now)) {
         return Limit::commands_per_second_max;
     }
-    const bool moves = std::holds_alternative<Join>(command) || std::holds_alternative<Leave>(command);
+    const bool moves =
+        std::holds_alternative<Join>(command) || std::holds_alternative<Leave>(command);
     if (moves && !joins_.take(1, limits.joins_per_second_max, limits.joins_burst_max, now)) {
         return Limit::joins_per_second_max;
     }

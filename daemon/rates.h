@@ -1,6 +1,7 @@
 // TokenBucket, Rates — how often one peer may do something.
 //
-// Owned by a session of a listener that strangers can reach; others have none. Plain values, no clock of their own.
+// Owned by a session of a listener that strangers can reach; others have none. Plain values, no
+// clock of their own.
 //
 // Invariant: in any span of t seconds at most rate * t + burst are allowed.
 #pragma once
@@ -17,8 +18,9 @@ namespace roomd {
 
 class TokenBucket {
 public:
-    /// Takes `cost` tokens if they are there. `per_second` tokens come back each second, up to `burst`. A cost above the burst
-    /// is allowed when the bucket is full, so that nothing is forbidden for ever.
+    /// Takes `cost` tokens if they are there. `per_second` tokens come back each second, up to
+    /// `burst`. A cost above the burst is allowed when the bucket is full, so that nothing is
+    /// forbidden for ever.
     [[nodiscard]] bool take(double cost, double per_second, double burst, TimePoint now);
 
 private:
@@ -28,7 +30,8 @@ private:
 
 class Rates {
 public:
-    /// The limit that forbids the command now, if any. `fanout_bytes`: size of the text times its audience.
+    /// The limit that forbids the command now, if any. `fanout_bytes`: size of the text times its
+    /// audience.
     [[nodiscard]] std::optional<Limit> judge(const Limits& limits, const Command& command,
                                              std::uint64_t fanout_bytes, TimePoint now);
 

@@ -1,17 +1,18 @@
 // Room — one sequence of messages and those who hear it.
 //
-// Owned by the Hub. Writes what is said once per dialect that has seats here, one message behind the other, into an open
-// run; hand_out() gives each seat the run, not the messages: the cost of a message does not depend on the audience, the
-// cost of a seat does not depend on the messages. No descriptor, no clock, no log.
+// Owned by the Hub. Writes what is said once per dialect that has seats here, one message behind
+// the other, into an open run; hand_out() gives each seat the run, not the messages: the cost of a
+// message does not depend on the audience, the cost of a seat does not depend on the messages. No
+// descriptor, no clock, no log.
 //
 //   chunk   [handed out earlier][unit][unit][unit]      free
 //                               ^begin            ^size      the open run is [begin, size)
 //
-// A seat may start inside the open run (who joined in this tick) or have spoken in it (who must not hear themselves):
-// `skip` says so, and only such seats are served piece by piece.
+// A seat may start inside the open run (who joined in this tick) or have spoken in it (who must
+// not hear themselves): `skip` says so, and only such seats are served piece by piece.
 //
-// Invariants (check()): every seat knows its member's slot, and the member its seat; a run is open only while it holds
-// something not handed out or somebody still waits to send it; ids are dense.
+// Invariants (check()): every seat knows its member's slot, and the member its seat; a run is open
+// only while it holds something not handed out or somebody still waits to send it; ids are dense.
 #pragma once
 
 #include "daemon/config.h"
@@ -52,18 +53,22 @@ struct Seat {
     static constexpr std::uint32_t spoke = 1U << 31U;
     Recipient* recipient;
     std::uint32_t member_slot;
-    std::uint32_t skip; // 0: the whole run; else: from this offset on, and `spoke`: without its own units
+    std::uint32_t
+        skip; // 0: the whole run; else: from this offset on, and `spoke`: without its own units
 };
+
 static_assert(sizeof(Seat) == 16);
 
 class Room {
 public:
-    Room(Name room_name, std::string room_epoch, HistoryLimits history_limits, SlowPolicy slow_policy);
+    Room(Name room_name, std::string room_epoch, HistoryLimits history_limits,
+         SlowPolicy slow_policy);
 
     /// Writes one unit into the dialect's run. Amortised O(bytes).
     void append(Arena& arena, Dialect dialect, std::string_view bytes, std::uint32_t source,
                 std::uint64_t number);
-    /// Gives every seat what it has not had of the open runs. O(seats of dialects with something new).
+    /// Gives every seat what it has not had of the open runs. O(seats of dialects with something
+    /// new).
     void hand_out();
     /// Gives one seat what it has not had; the rest of the room waits for hand_out().
     void catch_up(Dialect dialect, std::uint32_t seat);
@@ -71,18 +76,22 @@ public:
     void release_runs();
 
     /// Takes a seat; the first unit it hears is the next one appended. Returns the seat's index.
-    [[nodiscard]] std::uint32_t seat(Dialect dialect, Recipient& recipient, std::uint32_t member_slot);
+    [[nodiscard]] std::uint32_t seat(Dialect dialect, Recipient& recipient,
+                                     std::uint32_t member_slot);
     /// Empties a seat. Another member's seat takes its index: its slot is returned, or UINT32_MAX.
     [[nodiscard]] std::uint32_t unseat(Dialect dialect, std::uint32_t seat);
+
     /// The member in this seat has just spoken and must not hear it.
     void mark_spoke(Dialect dialect, std::uint32_t seat) {
         const Run& run = runs_[dialect.index()];
-        if (run.chunk && run.begin != run.chunk->size()) { // else nothing was written in this dialect
+        if (run.chunk &&
+            run.begin != run.chunk->size()) { // else nothing was written in this dialect
             seats[dialect.index()][seat].skip |= Seat::spoke;
         }
     }
 
     [[nodiscard]] std::size_t members() const { return members_; }
+
     [[nodiscard]] std::string_view label() const { return label_.get()->text(); }
 
     Name name;
@@ -94,9 +103,9 @@ public:
     TimePoint empty_since{};
     std::uint32_t crowd_joined = 0; // not told yet
     std::uint32_t crowd_left = 0;
-    std::uint32_t blocked_readers = 0;   // slow policy `wait`
-    std::vector<Recipient*> waiting;     // producers to resume
-    bool dirty = false;                  // in the hub's list of rooms to hand out
+    std::uint32_t blocked_readers = 0; // slow policy `wait`
+    std::vector<Recipient*> waiting;   // producers to resume
+    bool dirty = false;                // in the hub's list of rooms to hand out
 
 private:
     struct Run {
@@ -104,6 +113,7 @@ private:
         std::uint32_t begin = 0;
         std::uint32_t capacity_next = 1024; // of the next chunk: follows what the room needs
     };
+
     void hand_out(std::size_t index);
     void serve(const Run& run, Seat& seat) const;
 

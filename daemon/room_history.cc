@@ -55,7 +55,8 @@ void RoomHistory::add(const HistoryEntry& entry) {
 HistoryEntry RoomHistory::at(std::uint64_t id) const {
     assert(id >= first_ && id < next_);
     const Block& block = block_of(id);
-    const char* from = block.bytes.get() + block.offsets[static_cast<std::size_t>(id - block.first_id)];
+    const char* from =
+        block.bytes.get() + block.offsets[static_cast<std::size_t>(id - block.first_id)];
     Header header{};
     std::memcpy(&header, from, sizeof header);
     from += sizeof header;
@@ -85,9 +86,9 @@ bool RoomHistory::evict_block() {
 
 RoomHistory::Block& RoomHistory::block_with_room(std::uint32_t bytes) {
     if (blocks_.empty() || blocks_.back().capacity - blocks_.back().size < bytes) {
-        const std::uint32_t grown =
-            blocks_.empty() ? block_bytes_min
-                            : std::clamp(blocks_.back().capacity * 2, block_bytes_min, block_bytes_max);
+        const std::uint32_t grown = blocks_.empty() ? block_bytes_min
+                                                    : std::clamp(blocks_.back().capacity * 2,
+                                                                 block_bytes_min, block_bytes_max);
         const std::uint32_t capacity = std::max(grown, bytes);
         blocks_.push_back(
             {next_, {}, std::make_unique_for_overwrite<char[]>(capacity), capacity, 0});

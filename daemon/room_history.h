@@ -1,11 +1,13 @@
 // RoomHistory — the last messages of one room, by id.
 //
-// Owned by its Room. Ids are dense: first() .. next() - 1 are held, next() will be given to the message
-// after. Bytes are kept in blocks that many messages share, so adding one allocates nothing most of the time; a
-// block goes when its last message has been evicted. Knows no dialect, no clock.
+// Owned by its Room. Ids are dense: first() .. next() - 1 are held, next() will be given to the
+// message after. Bytes are kept in blocks that many messages share, so adding one allocates
+// nothing most of the time; a block goes when its last message has been evicted. Knows no dialect,
+// no clock.
 //
-// Invariants (check()): first() <= next(); blocks cover first() .. next() - 1 without a hole; at most messages_max
-// messages and bytes_max bytes of them (the newest is always held, if limits allow any).
+// Invariants (check()): first() <= next(); blocks cover first() .. next() - 1 without a hole; at
+// most messages_max messages and bytes_max bytes of them (the newest is always held, if limits
+// allow any).
 #pragma once
 
 #include <cstdint>
@@ -41,7 +43,9 @@ public:
     [[nodiscard]] HistoryEntry at(std::uint64_t id) const;
 
     [[nodiscard]] std::uint64_t first() const { return first_; }
+
     [[nodiscard]] std::uint64_t next() const { return next_; }
+
     /// Memory of the blocks.
     [[nodiscard]] std::uint64_t bytes_held() const { return bytes_held_; }
 
@@ -58,6 +62,7 @@ private:
         std::uint32_t capacity;
         std::uint32_t size;
     };
+
     [[nodiscard]] Block& block_with_room(std::uint32_t bytes);
     void evict_over_limits();
     void evict_first();

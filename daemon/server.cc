@@ -12,7 +12,8 @@ namespace roomd {
 
 namespace {
 
-// Descriptors kept for everything that is no connection: listeners, log, configuration, the poller, probes.
+// Descriptors kept for everything that is no connection: listeners, log, configuration, the
+// poller, probes.
 constexpr std::uint64_t descriptors_reserved = 64;
 
 HashKey random_key() {
@@ -24,9 +25,9 @@ HashKey random_key() {
 } // namespace
 
 Server::Server(EventLoop& loop, const Config& config, Log& log)
-    : loop_(loop), log_(log), config_(config), flush_list_(loop),
-      host_{loop, arena_, flush_list_}, hub_(config_.limits, counters_, arena_, random_key()),
-      sources_(random_key()), tracer_(hub_), descriptors_(sys::raise_descriptor_limit()) {
+    : loop_(loop), log_(log), config_(config), flush_list_(loop), host_{loop, arena_, flush_list_},
+      hub_(config_.limits, counters_, arena_, random_key()), sources_(random_key()), tracer_(hub_),
+      descriptors_(sys::raise_descriptor_limit()) {
     apply_config();
     hub_.set_time(sys::monotonic_now(), sys::wall_now());
     loop.at_tick_end(*this);
@@ -37,7 +38,8 @@ Server::~Server() {
     listeners_.clear();
     loop_.cancel(second_);
     std::vector<Key> keys;
-    sessions_.for_each([&](Key key, const std::unique_ptr<Session>& /*session*/) { keys.push_back(key); });
+    sessions_.for_each(
+        [&](Key key, const std::unique_ptr<Session>& /*session*/) { keys.push_back(key); });
     for (const Key key : keys) {
         sessions_.at(key)->abort(CloseReason::shutting_down);
     }
@@ -52,7 +54,8 @@ void Server::apply_config() {
 
 std::uint32_t Server::connections_max() const {
     const std::uint64_t possible = sys::descriptor_limit();
-    const std::uint64_t left = possible > descriptors_reserved ? possible - descriptors_reserved : 1;
+    const std::uint64_t left =
+        possible > descriptors_reserved ? possible - descriptors_reserved : 1;
     const std::uint32_t wanted = config_.limits.connections_max;
     return static_cast<std::uint32_t>(wanted == 0 ? left : std::min<std::uint64_t>(left, wanted));
 }
@@ -74,9 +77,11 @@ void Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
                            config_.limits.source_connects_per_minute_max, loop_.now());
         if (verdict != Sources::Verdict::welcome) {
             const bool many = verdict == Sources::Verdict::too_many;
-            counters_.hit(many ? Limit::source_connections_max : Limit::source_connects_per_minute_max);
-            refuse(fd, *spec, many ? "full: too many connections from your address"
-                                   : "rate_limited: too many new connections from your address");
+            counters_.hit(many ? Limit::source_connections_max
+                               : Limit::source_connects_per_minute_max);
+            refuse(fd, *spec,
+                   many ? "full: too many connections from your address"
+                        : "rate_limited: too many new connections from your address");
             return;
         }
     }
@@ -106,8 +111,8 @@ void Server::refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why
     const iovec piece{text.data(), text.size()};
     static_cast<void>(sys::write_some(fd.get(), std::span(&piece, 1)));
     sys::shutdown_write(fd.get());
-    // What the peer has sent already must be read, or the close would destroy the answer. There is no
-    // descriptor to wait with, so what comes later is its loss.
+    // What the peer has sent already must be read, or the close would destroy the answer. There is
+    // no descriptor to wait with, so what comes later is its loss.
     std::array<char, 4096> heard{};
     const iovec into{heard.data(), heard.size()};
     while (sys::read_some(fd.get(), std::span(&into, 1)).status == IoStatus::ok) {
@@ -166,8 +171,8 @@ void Server::judge() {
     }
 }
 
-// All queues together hold too much: the largest goes first, until it fits. Each step walks all sessions, which only an
-// overload pays for.
+// All queues together hold too much: the largest goes first, until it fits. Each step walks all
+// sessions, which only an overload pays for.
 void Server::relieve_pinned() {
     counters_.hit(Limit::pinned_bytes_max);
     std::vector<std::pair<std::uint32_t, Key>> queues;

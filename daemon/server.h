@@ -1,13 +1,17 @@
-// Server — the daemon's listeners, sessions and clockwork; where policy about all connections together is kept.
+// Server — the daemon's listeners, sessions and clockwork; where policy about all connections
+// together is kept.
 //
 // Owned by main (or a test), on an EventLoop that outlives it. One tick-end hook, in this order:
 //
-//     hand out runs -> flush -> judge what is too large -> bury the dead -> tell listeners of free descriptors
+//     hand out runs -> flush -> judge what is too large -> bury the dead -> tell listeners of free
+//     descriptors
 //
-// A death is announced to rooms, which dirties others: those wait for the next tick (`busy`), never a second pass.
+// A death is announced to rooms, which dirties others: those wait for the next tick (`busy`),
+// never a second pass.
 //
-// Invariants: every session is in sessions_ until it is buried; nothing is destroyed inside an event; closing never
-// happens inside a broadcast (who must go is in doomed_ and judged at the tick's end).
+// Invariants: every session is in sessions_ until it is buried; nothing is destroyed inside an
+// event; closing never happens inside a broadcast (who must go is in doomed_ and judged at the
+// tick's end).
 #pragma once
 
 #include "daemon/config.h"
@@ -40,35 +44,46 @@ public:
     Server(Server&&) = delete;
     Server& operator=(Server&&) = delete;
 
-    /// Binds what the configuration names. Throws std::system_error or std::runtime_error with a message that names the
-    /// endpoint and the way out; then nothing is bound.
+    /// Binds what the configuration names. Throws std::system_error or std::runtime_error with a
+    /// message that names the endpoint and the way out; then nothing is bound.
     void open_listeners();
 
-    /// Takes over a new configuration, all or nothing: listeners that are new are bound first; if one cannot be, nothing changes and
-    /// `error` says why.
+    /// Takes over a new configuration, all or nothing: listeners that are new are bound first; if
+    /// one cannot be, nothing changes and `error` says why.
     [[nodiscard]] bool reload(const Config& config, std::string& error);
 
-    /// First call: no more accepts, a goodbye to everybody, drain, then the loop stops. Second: stops at once.
+    /// First call: no more accepts, a goodbye to everybody, drain, then the loop stops. Second:
+    /// stops at once.
     void stop();
 
-    /// A socket that the service manager handed over, for a listener `fd:NAME`. Before open_listeners().
+    /// A socket that the service manager handed over, for a listener `fd:NAME`. Before
+    /// open_listeners().
     void adopt(std::string name, Fd socket);
 
-    /// host:port or path of each listener, with the real port where 0 was asked for. Valid until the next reload.
+    /// host:port or path of each listener, with the real port where 0 was asked for. Valid until
+    /// the next reload.
     struct Bound {
         std::string address;
         const ListenerSpec* spec;
     };
+
     [[nodiscard]] std::vector<Bound> bound() const;
 
     // for sessions
     [[nodiscard]] const Limits& limits() const { return config_.limits; }
+
     [[nodiscard]] Hub& hub() { return hub_; }
+
     [[nodiscard]] Counters& counters() { return counters_; }
+
     [[nodiscard]] EventLoop& loop() { return loop_; }
+
     [[nodiscard]] StreamHost& host() { return host_; }
+
     [[nodiscard]] Tracer& tracer() { return tracer_; }
+
     [[nodiscard]] const Config& config() const { return config_; }
+
     /// No more payloads this tick: enough was said to hand out first, or too much memory is pinned.
     [[nodiscard]] bool must_hand_out() const;
     /// `session` is to be ended with `slow` when it is safe.
@@ -84,9 +99,13 @@ public:
 
     /// What connections, queues and histories may come to at the worst, by the limits in force.
     [[nodiscard]] std::uint64_t memory_bytes_max() const;
+
     [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
+
     [[nodiscard]] std::uint64_t bytes_pinned() const { return arena_.bytes_pinned(); }
+
     void check() const;
+
     /// check() at every tick's end: for tests and the simulator.
     void check_each_tick() { checking_ = true; }
 
@@ -101,8 +120,9 @@ public:
 
 private:
     struct OpenListener {
-        std::unique_ptr<ListenerSpec> spec; // sessions refer to it: kept until the last of them is buried
-        std::unique_ptr<Listener> stream;   // one of the two, or none any more
+        std::unique_ptr<ListenerSpec>
+            spec; // sessions refer to it: kept until the last of them is buried
+        std::unique_ptr<Listener> stream; // one of the two, or none any more
         std::unique_ptr<DatagramListener> datagram;
         std::string address;
     };

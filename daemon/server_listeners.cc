@@ -12,15 +12,18 @@ namespace roomd {
 namespace {
 
 [[noreturn]] void cannot_listen(const ListenerSpec& spec, const std::system_error& cause) {
-    std::string text = "cannot listen on " + spec.uri + ": " + sys::error_text(cause.code().value());
+    std::string text =
+        "cannot listen on " + spec.uri + ": " + sys::error_text(cause.code().value());
     switch (cause.code().value()) {
     case EADDRINUSE:
-        text += "; another roomd or another program has it. `ss -lxtunp` shows which. Stop it, give "
-                "another --listen URI, or let roomd wait with --bind-retry SECONDS";
+        text +=
+            "; another roomd or another program has it. `ss -lxtunp` shows which. Stop it, give "
+            "another --listen URI, or let roomd wait with --bind-retry SECONDS";
         break;
     case EACCES:
-        text += "; ports below 1024 and other people's directories need rights. Give a port above, or "
-                "let the service manager hand the socket over (fd:NAME)";
+        text +=
+            "; ports below 1024 and other people's directories need rights. Give a port above, or "
+            "let the service manager hand the socket over (fd:NAME)";
         break;
     case EADDRNOTAVAIL:
         text += "; this machine has no such address. `ip addr` shows those it has";
@@ -35,7 +38,8 @@ namespace {
 }
 
 [[noreturn]] void refuse_to_listen(const ListenerSpec& spec, int error, const std::string& why) {
-    throw std::system_error(error, std::generic_category(), "cannot listen on " + spec.uri + ": " + why);
+    throw std::system_error(error, std::generic_category(),
+                            "cannot listen on " + spec.uri + ": " + why);
 }
 
 } // namespace
@@ -88,8 +92,11 @@ std::vector<Server::OpenListener> Server::open(const ListenerSpec& spec) {
 
 Server::OpenListener Server::open_address(const ListenerSpec& spec, const SocketAddress& address) {
     if (!is_local(address) && !config_.insecure_public) {
-        refuse_to_listen(spec, EACCES, to_string(address) + " can be reached from other machines, and roomd has "
-                                       "no accounts and no encryption yet; say --insecure-public if you mean it");
+        refuse_to_listen(
+            spec, EACCES,
+            to_string(address) +
+                " can be reached from other machines, and roomd has "
+                "no accounts and no encryption yet; say --insecure-public if you mean it");
     }
     OpenListener opened{std::make_unique<ListenerSpec>(spec), nullptr, nullptr, {}};
     if (spec.endpoint.transport == Transport::udp) {
@@ -110,18 +117,22 @@ Server::OpenListener Server::open_unix(const ListenerSpec& spec) {
     const std::string& path = spec.endpoint.path;
     const SocketAddress address = unix_address(path);
     if (address.length == 0) {
-        refuse_to_listen(spec, ENAMETOOLONG, "the path is too long for a Unix socket (107 bytes at most)");
+        refuse_to_listen(spec, ENAMETOOLONG,
+                         "the path is too long for a Unix socket (107 bytes at most)");
     }
-    // The lock decides between two daemons; the probe only between a living file and one left by a crash.
+    // The lock decides between two daemons; the probe only between a living file and one left by a
+    // crash.
     Fd lock = sys::lock_beside(path);
     if (!lock) {
-        refuse_to_listen(spec, EADDRINUSE, "another roomd holds " + path + ".lock; stop it or give another path");
+        refuse_to_listen(spec, EADDRINUSE,
+                         "another roomd holds " + path + ".lock; stop it or give another path");
     }
     switch (sys::probe_unix_path(path)) {
     case sys::UnixPath::live:
         throw std::system_error(EADDRINUSE, std::generic_category());
     case sys::UnixPath::not_a_socket:
-        refuse_to_listen(spec, EEXIST, path + " exists and is no socket; it is left alone. Give another path");
+        refuse_to_listen(spec, EEXIST,
+                         path + " exists and is no socket; it is left alone. Give another path");
     case sys::UnixPath::stale:
         sys::unlink_path(path);
         break;
@@ -131,9 +142,8 @@ Server::OpenListener Server::open_unix(const ListenerSpec& spec) {
     Fd fd = sys::listen_stream(
         address, {static_cast<int>(config_.limits.listen_backlog), spec.endpoint.mode});
     OpenListener opened{std::make_unique<ListenerSpec>(spec), nullptr, nullptr, path};
-    opened.stream =
-        std::make_unique<Listener>(loop_, std::move(fd), config_.limits.accepts_per_tick_max, *this,
-                                   path, std::move(lock));
+    opened.stream = std::make_unique<Listener>(
+        loop_, std::move(fd), config_.limits.accepts_per_tick_max, *this, path, std::move(lock));
     return opened;
 }
 
@@ -142,8 +152,9 @@ Server::OpenListener Server::open_inherited(const ListenerSpec& spec) {
         return item.first == spec.endpoint.path;
     });
     if (found == inherited_.end()) {
-        refuse_to_listen(spec, ENOENT, "the service manager handed over no socket of that name "
-                                       "(FileDescriptorName= in the socket unit)");
+        refuse_to_listen(spec, ENOENT,
+                         "the service manager handed over no socket of that name "
+                         "(FileDescriptorName= in the socket unit)");
     }
     Fd fd = std::move(found->second);
     inherited_.erase(found);
@@ -184,9 +195,10 @@ bool Server::reload(const Config& config, std::string& error) {
     std::vector<OpenListener> opened;
     try {
         for (const ListenerSpec& spec : config.listeners) {
-            const bool known = std::any_of(
-                listeners_.begin(), listeners_.end(),
-                [&](const OpenListener& open) { return same_endpoint(*open.spec, spec); });
+            const bool known =
+                std::any_of(listeners_.begin(), listeners_.end(), [&](const OpenListener& open) {
+                    return same_endpoint(*open.spec, spec);
+                });
             if (!known) {
                 for (OpenListener& listener : open(spec)) {
                     opened.push_back(std::move(listener));
@@ -199,9 +211,9 @@ bool Server::reload(const Config& config, std::string& error) {
         return false;
     }
     for (OpenListener& old : listeners_) {
-        const auto wanted = std::find_if(
-            config.listeners.begin(), config.listeners.end(),
-            [&](const ListenerSpec& spec) { return same_endpoint(*old.spec, spec); });
+        const auto wanted =
+            std::find_if(config.listeners.begin(), config.listeners.end(),
+                         [&](const ListenerSpec& spec) { return same_endpoint(*old.spec, spec); });
         // Sessions refer to the old words of their listener until they end.
         retired_.push_back({std::move(old.spec), nullptr, nullptr, old.address});
         if (wanted == config.listeners.end()) {

@@ -74,11 +74,13 @@ std::string Server::stats() const {
 }
 
 std::uint64_t Server::memory_bytes_max() const {
-    // Per connection: its session with name, seat and table entries, and input held back: at worst an unfinished payload
-    // in a ring of four times its size at most (a frame grows by doubling), or replies above their limit.
+    // Per connection: its session with name, seat and table entries, and input held back: at worst
+    // an unfinished payload in a ring of four times its size at most (a frame grows by doubling),
+    // or replies above their limit.
     constexpr std::uint64_t session_bytes = 1024;
     const Limits& limits = config_.limits;
-    const std::uint64_t input = 2 * (std::uint64_t{frame_header_bytes} + limits.wire.frame_bytes_max);
+    const std::uint64_t input =
+        2 * (std::uint64_t{frame_header_bytes} + limits.wire.frame_bytes_max);
     const std::uint64_t each = session_bytes + input;
     return connections_max() * each + limits.pinned_bytes_max + limits.history_total_bytes_max;
 }

@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <cassert>
 
-// What a session hears from the hub and how it ends. What it hears from its peer is in session_input.cc.
+// What a session hears from the hub and how it ends. What it hears from its peer is in
+// session_input.cc.
 namespace roomd {
 
 namespace {
 
-// The longest step of the session's timer: every patience is counted in steps, so it is their precision.
+// The longest step of the session's timer: every patience is counted in steps, so it is their
+// precision.
 constexpr std::uint32_t step_ms_max = 1000;
 
 // Adds a step to a patience that is running, or starts it anew; says when it is over.
@@ -20,7 +22,8 @@ bool run_out(std::uint16_t& waited_ms, bool running, std::uint32_t ms_max, std::
         waited_ms = 0;
         return false;
     }
-    waited_ms = static_cast<std::uint16_t>(std::min<std::uint32_t>(waited_ms + step_ms, UINT16_MAX));
+    waited_ms =
+        static_cast<std::uint16_t>(std::min<std::uint32_t>(waited_ms + step_ms, UINT16_MAX));
     return waited_ms >= std::min<std::uint32_t>(ms_max, UINT16_MAX);
 }
 
@@ -30,7 +33,8 @@ Session::Session(Server& server, StreamHost& host, Fd fd, const ListenerSpec& sp
                  SourceKey source)
     : server_(&server), spec_(&spec), stream_(host, std::move(fd), *this),
       decoder_(spec.framing, server.limits().wire), strangers_(strangers) {
-    const bool limited = spec.limits == RateLimits::on || (spec.limits == RateLimits::by_address && strangers);
+    const bool limited =
+        spec.limits == RateLimits::on || (spec.limits == RateLimits::by_address && strangers);
     if (limited) {
         extra_ = std::make_unique<Extra>();
         extra_->source = source;
@@ -55,7 +59,8 @@ void Session::start(Key key) {
     }
 }
 
-void Session::deliver(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to, SlowPolicy policy) {
+void Session::deliver(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to,
+                      SlowPolicy policy) {
     if (!stream_.open()) {
         return;
     }
@@ -113,8 +118,7 @@ void Session::relieve() {
 
 void Session::write_notice(Stream& /*stream*/, const std::vector<Lost>& lost, std::string& out) {
     const Member* const member = server_->hub().member(member_);
-    const Dialect dialect =
-        member != nullptr ? member->dialect : Dialect{framing(), Format::event};
+    const Dialect dialect = member != nullptr ? member->dialect : Dialect{framing(), Format::event};
     for (const Lost& range : lost) {
         encode(out, dialect, GapEvent{range.label.get()->text(), range.first, range.last});
     }
@@ -157,12 +161,17 @@ void Session::end(CloseReason reason, std::string_view text) {
     if (ending_) {
         return;
     }
+    if ((reason == CloseReason::idle || reason == CloseReason::shutting_down) &&
+        (framing() == Framing::frame || framing() == Framing::line)) {
+        begin(true); // with half a payload it was nobody yet, and is to be told all the same
+    }
     ending_ = true;
     reason_ = reason;
     server_->on_session_ending(*this);
     const Member* const member = server_->hub().member(member_);
     // At the end of its stream only a program that reads events needs a last word.
-    if (member != nullptr && (reason != CloseReason::end || member->dialect.format == Format::event)) {
+    if (member != nullptr &&
+        (reason != CloseReason::end || member->dialect.format == Format::event)) {
         server_->hub().reply(member_, ByeEvent{word(reason), text});
     }
     leave();
@@ -234,7 +243,8 @@ bool Session::watch_second() {
     if (ending_) {
         // A goodbye is waited for while it makes progress, but not for ever.
         const auto stuck = std::chrono::milliseconds(limits.linger_ms_max);
-        const bool over = run_out(leaving_ms_, true, unsent ? limits.stalled_ms_max : limits.linger_ms_max, step_ms());
+        const bool over = run_out(leaving_ms_, true,
+                                  unsent ? limits.stalled_ms_max : limits.linger_ms_max, step_ms());
         if (over || (unsent && stream_.blocked() && now - stream_.blocked_since() >= stuck)) {
             counters.hit(Limit::linger_ms_max);
             stream_.close_now();

@@ -1,14 +1,16 @@
 // Session — one connection: a stream, a decoder, and the member it speaks for.
 //
-// Owned by the Server, buried by it at a tick's end. The glue, and the page to read first: bytes become payloads, payloads commands,
-// commands go to the hub; what the hub delivers goes into the stream's queue. All policy about one connection is here:
-// when its commands wait, what happens when it does not read, how long it may take.
+// Owned by the Server, buried by it at a tick's end. The glue, and the page to read first: bytes
+// become payloads, payloads commands, commands go to the hub; what the hub delivers goes into the
+// stream's queue. All policy about one connection is here: when its commands wait, what happens
+// when it does not read, how long it may take.
 //
 //            first byte known          end(reason)               stream closed
 //   silent ───────────────────▶ member ───────────▶ leaving ───────────────────▶ buried
 //
-// Invariants: in a room only as a member; exactly one CloseReason; after end() nothing the client sends has an effect. One
-// timer, armed only while something waits (unsent bytes, half a payload, a goodbye): an idle session costs the loop nothing.
+// Invariants: in a room only as a member; exactly one CloseReason; after end() nothing the client
+// sends has an effect. One timer, armed only while something waits (unsent bytes, half a payload,
+// a goodbye): an idle session costs the loop nothing.
 #pragma once
 
 #include "daemon/close_reason.h"
@@ -31,7 +33,8 @@ class Server;
 
 class Session final : public StreamOwner, public Recipient, public Timed {
 public:
-    /// `spec` must outlive the session. `strangers`: the peer is not on this machine. Throws std::system_error.
+    /// `spec` must outlive the session. `strangers`: the peer is not on this machine. Throws
+    /// std::system_error.
     Session(Server& server, StreamHost& host, Fd fd, const ListenerSpec& spec, bool strangers,
             SourceKey source);
     ~Session();
@@ -47,18 +50,26 @@ public:
     void end(CloseReason reason, std::string_view text);
     /// Closes at once.
     void abort(CloseReason reason);
-    /// Loses the oldest of what waits, or the connection, as the slow policy says. Called at a tick's end by the server for
-    /// the largest queue when all of them together are too large.
+    /// Loses the oldest of what waits, or the connection, as the slow policy says. Called at a
+    /// tick's end by the server for the largest queue when all of them together are too large.
     void relieve();
 
     [[nodiscard]] Key member() const { return member_; }
+
     [[nodiscard]] Key key() const { return key_; }
+
     [[nodiscard]] Stream& stream() { return stream_; }
+
     [[nodiscard]] const Stream& stream() const { return stream_; }
+
     [[nodiscard]] Framing framing() const { return decoder_.framing(); }
+
     [[nodiscard]] CloseReason reason() const { return reason_; }
+
     [[nodiscard]] SourceKey source() const;
+
     [[nodiscard]] const ListenerSpec& spec() const { return *spec_; }
+
     [[nodiscard]] bool ending() const { return ending_; }
 
     // StreamOwner
@@ -78,6 +89,7 @@ public:
 
 private:
     enum class Next : std::uint8_t { go_on, wait, done };
+
     struct Extra { // only for the few that need it
         Rates rates;
         SourceKey source;
@@ -115,17 +127,17 @@ private:
     Key member_;
     TimerKey timer_;
     std::unique_ptr<Extra> extra_;
-    std::uint32_t unparsed_ = 0;    // bytes that the last look at the input left; for traces
-    std::uint16_t partial_ms_ = 0;  // how long, in timer steps, the same payload has been unfinished
-    std::uint16_t soft_ms_ = 0;     // how long over the soft limit
-    std::uint16_t silent_ms_ = 0;   // strangers: since the connect without a payload
-    std::uint16_t leaving_ms_ = 0;  // since the goodbye
+    std::uint32_t unparsed_ = 0;   // bytes that the last look at the input left; for traces
+    std::uint16_t partial_ms_ = 0; // how long, in timer steps, the same payload has been unfinished
+    std::uint16_t soft_ms_ = 0;    // how long over the soft limit
+    std::uint16_t silent_ms_ = 0;  // strangers: since the connect without a payload
+    std::uint16_t leaving_ms_ = 0; // since the goodbye
     CloseReason reason_ = CloseReason::reset;
     bool strangers_;
-    bool begun_ = false;    // greeted, and in the listener's room if it has one
-    bool heard_ = false;    // has sent a payload
+    bool begun_ = false; // greeted, and in the listener's room if it has one
+    bool heard_ = false; // has sent a payload
     bool ending_ = false;
-    bool blocked_ = false;  // the hub was told
+    bool blocked_ = false;       // the hub was told
     bool partial_armed_ = false; // timer_ runs since half a line came (flush)
 };
 

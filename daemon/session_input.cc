@@ -77,7 +77,8 @@ void Session::echo() {
     }
 }
 
-// Whether another payload may be looked at now. If not, whoever is waited for resumes or requeues the stream.
+// Whether another payload may be looked at now. If not, whoever is waited for resumes or requeues
+// the stream.
 bool Session::may_go_on() {
     if (ending_ || stream_.reading_paused()) {
         return false;
@@ -162,7 +163,8 @@ void Session::park(std::string_view payload) {
 
 void Session::resume() {
     if (!ending_) {
-        stream_.resume_reading(); // on_input() comes next tick, when nothing else is going on in the hub
+        stream_.resume_reading(); // on_input() comes next tick, when nothing else is going on in
+                                  // the hub
     }
 }
 
@@ -176,7 +178,8 @@ bool Session::take_parked() {
     return take_payload(payload) != Next::wait;
 }
 
-// The first payload of a connection makes it a member; and, unless it goes elsewhere by itself, brings it into the listener's room.
+// The first payload of a connection makes it a member; and, unless it goes elsewhere by itself,
+// brings it into the listener's room.
 void Session::begin(bool first_payload_moves) {
     if (begun_) {
         return;
@@ -191,86 +194,6 @@ void Session::begin(bool first_payload_moves) {
             hub.join_default(member_, spec_->room);
         }
     }
-}
-
-Session::Next Session::run(const Command& command, bool harmless) {
-    if (!allowed(command)) {
-        return Next::go_on;
-    }
-    run_now(command, harmless);
-    return ending_ ? Next::done : Next::go_on;
-}
-
-bool Session::allowed(const Command& command) {
-    const bool debug =
-        std::holds_alternative<Trace>(command) || std::holds_alternative<Conns>(command);
-    Hub& hub = server_->hub();
-    if (debug && !spec_->debug) {
-        hub.reply(member_, ErrorReply{verb_of(command), ErrorCode::no_permission,
-                                      "only on a listener with debug=on"});
-        return false;
-    }
-    if (extra_ == nullptr || !(spec_->limits == RateLimits::on || strangers_)) {
-        return true;
-    }
-    std::uint64_t fanout_bytes = 0;
-    if (const Text* const text = std::get_if<Text>(&command); text != nullptr) {
-        fanout_bytes = text->text.size() * hub.audience(member_, command);
-    } else if (const Say* const said = std::get_if<Say>(&command); said != nullptr) {
-        fanout_bytes = said->text.size() * hub.audience(member_, command);
-    } else if (const Me* const action = std::get_if<Me>(&command); action != nullptr) {
-        fanout_bytes = action->text.size() * hub.audience(member_, command);
-    }
-    const std::optional<Limit> met =
-        extra_->rates.judge(server_->limits(), command, fanout_bytes, server_->loop().now());
-    if (!met) {
-        return true;
-    }
-    server_->counters().hit(*met);
-    hub.reply(member_, ErrorReply{verb_of(command), ErrorCode::rate_limited, "not so fast"});
-    return false;
-}
-
-void Session::run_now(const Command& command, bool harmless) {
-    Hub& hub = server_->hub();
-    const auto visitor = [&](const auto& typed) {
-        using T = std::decay_t<decltype(typed)>;
-        if constexpr (std::is_same_v<T, Text> || std::is_same_v<T, Say> || std::is_same_v<T, Me>) {
-            hub.apply(member_, typed, harmless);
-        } else if constexpr (std::is_same_v<T, Quit>) {
-            end(CloseReason::quit, typed.text);
-        } else if constexpr (std::is_same_v<T, Help>) {
-            const CommandRow* const row = typed.command ? find_command(*typed.command) : nullptr;
-            if (typed.command && row == nullptr) {
-                hub.reply(member_, ErrorReply{"help", ErrorCode::bad_command, "no such command"});
-            } else {
-                hub.reply(member_, HelpReply{row, spec_->debug});
-            }
-        } else if constexpr (std::is_same_v<T, Stats>) {
-            show_stats();
-        } else if constexpr (std::is_same_v<T, Trace>) {
-            server_->tracer().set(member_, typed.on);
-            hub.reply(member_, TraceReply{typed.on});
-        } else if constexpr (std::is_same_v<T, Conns>) {
-            const std::vector<std::string> lines = server_->connection_lines();
-            for (const std::string& line : lines) {
-                hub.reply(member_, DebugLine{"conn", line});
-            }
-            hub.reply(member_, ConnsReply{lines.size()});
-        } else {
-            hub.apply(member_, typed);
-        }
-    };
-    std::visit(visitor, command);
-}
-
-void Session::show_stats() {
-    const OutQueue& output = stream_.output();
-    std::string pairs = "queued_bytes=" + std::to_string(output.bytes());
-    pairs += " queued_entries=" + std::to_string(output.entries());
-    pairs += " unparsed_bytes=" + std::to_string(stream_.input().size());
-    pairs += " " + server_->stats();
-    server_->hub().reply(member_, StatsReply{pairs});
 }
 
 void Session::on_violation(const Violation& violation) {
@@ -301,7 +224,8 @@ void Session::on_violation(const Violation& violation) {
         end(CloseReason::tls, {});
         return;
     case ViolationKind::unknown_protocol:
-        stream_.send("! unknown_protocol: send lines of UTF-8 text, or frames with a 4-byte length\n");
+        stream_.send(
+            "! unknown_protocol: send lines of UTF-8 text, or frames with a 4-byte length\n");
         end(CloseReason::unknown_protocol, {});
         return;
     }

@@ -22,6 +22,7 @@ struct State {
         b = std::rotl(b, 17) ^ c;
         c = std::rotl(c, 32);
     }
+
     void absorb(std::uint64_t word) {
         d ^= word;
         round();

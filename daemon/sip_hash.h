@@ -1,7 +1,8 @@
 // sip_hash — SipHash-1-3 of a name under a secret key.
 //
-// Whoever picks names cannot pick collisions: tables keyed by what clients choose use this and no other
-// hash. A pure function. Source: Aumasson, Bernstein, "SipHash: a fast short-input PRF" (2012).
+// Whoever picks names cannot pick collisions: tables keyed by what clients choose use this and no
+// other hash. A pure function. Source: Aumasson, Bernstein, "SipHash: a fast short-input PRF"
+// (2012).
 #pragma once
 
 #include <array>
@@ -18,6 +19,7 @@ using HashKey = std::array<std::uint64_t, 2>;
 /// For unordered containers keyed by views; the viewed bytes must live as long as the entry.
 struct NameHash {
     HashKey key;
+
     [[nodiscard]] std::size_t operator()(std::string_view bytes) const {
         return static_cast<std::size_t>(sip_hash(key, bytes));
     }

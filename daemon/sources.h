@@ -1,7 +1,8 @@
 // Sources — how many connections each far address has, and how fast it makes new ones.
 //
-// Owned by the Server; only asked about peers that are not on this machine. Holds an entry while a source has a connection or
-// has connected within the last minute, so its size is bounded by what the limits let in.
+// Owned by the Server; only asked about peers that are not on this machine. Holds an entry while a
+// source has a connection or has connected within the last minute, so its size is bounded by what
+// the limits let in.
 #pragma once
 
 #include "daemon/sip_hash.h"
@@ -26,6 +27,7 @@ public:
     void release(const SourceKey& source);
     /// Forgets sources without connections whose minute has passed; call now and then. O(entries).
     void sweep(TimePoint now);
+
     [[nodiscard]] std::size_t size() const { return table_.size(); }
 
 private:
@@ -33,11 +35,13 @@ private:
         HashKey key;
         [[nodiscard]] std::size_t operator()(const SourceKey& source) const;
     };
+
     struct Entry {
         std::uint32_t open = 0;
         std::uint32_t recent = 0; // connects in the minute that began at `minute`
         TimePoint minute{};
     };
+
     std::unordered_map<SourceKey, Entry, Hash> table_;
 };
 

@@ -67,7 +67,8 @@ void Tracer::arrived(std::uint32_t connection, Key member, std::size_t bytes, st
     if (bytes == 0) {
         return; // the same bytes are looked at once more
     }
-    std::string line = who(*hub_, connection, member) + " > read " + std::to_string(bytes) + " bytes";
+    std::string line =
+        who(*hub_, connection, member) + " > read " + std::to_string(bytes) + " bytes";
     if (waiting > 0) {
         line += ", behind " + std::to_string(waiting) + " that were waiting";
     }
@@ -93,7 +94,8 @@ void Tracer::payload(std::string_view arrow, std::uint32_t connection, Key membe
         line += "frame " + hex(raw.substr(0, frame_header_bytes));
         raw.remove_prefix(frame_header_bytes);
     } else {
-        const std::size_t text = raw.find_last_not_of("\r\n") + 1; // npos + 1 is 0: all of it is line end
+        const std::size_t text =
+            raw.find_last_not_of("\r\n") + 1; // npos + 1 is 0: all of it is line end
         line += "line " + hex(raw.substr(text));
         raw = raw.substr(0, text);
     }

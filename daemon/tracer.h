@@ -1,7 +1,9 @@
-// Tracer — shows developers on a debug listener what goes over every connection, as it was framed and cut.
+// Tracer — shows developers on a debug listener what goes over every connection, as it was framed
+// and cut.
 //
-// Owned by the Server. Costs one test of `on()` where nobody traces. Lines are kept until write_pending(), because most are made
-// while the hub is handing out, when nothing may call back into it. What it writes to tracers is never traced itself.
+// Owned by the Server. Costs one test of `on()` where nobody traces. Lines are kept until
+// write_pending(), because most are made while the hub is handing out, when nothing may call back
+// into it. What it writes to tracers is never traced itself.
 #pragma once
 
 #include "protocol/decoder.h"
@@ -21,12 +23,17 @@ public:
     explicit Tracer(Hub& hub) : hub_(&hub) {}
 
     [[nodiscard]] bool on() const { return !members_.empty() && !writing_; }
+
     void set(Key member, bool on);
+
     void forget(Key member) { set(member, false); }
-    /// Tick's end, behind hand_out(): the lines of this tick go to those who trace and read. True if there were any.
+
+    /// Tick's end, behind hand_out(): the lines of this tick go to those who trace and read. True
+    /// if there were any.
     bool write_pending();
 
-    /// `bytes` have just arrived, `waiting` before them had not been parsed: shows how the stream was cut.
+    /// `bytes` have just arrived, `waiting` before them had not been parsed: shows how the stream
+    /// was cut.
     void arrived(std::uint32_t connection, Key member, std::size_t bytes, std::size_t waiting);
     /// One payload was taken off the stream; `raw` with its header or line end.
     void received(std::uint32_t connection, Key member, Framing framing, std::string_view raw);

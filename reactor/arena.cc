@@ -72,7 +72,8 @@ Arena::~Arena() {
 
 ChunkRef Arena::make(ChunkKind kind, std::uint32_t capacity, LabelRef label) {
     const bool recyclable = capacity <= chunk_bytes_max;
-    const std::uint32_t size = recyclable ? std::bit_ceil(std::max(capacity, chunk_bytes_min)) : capacity;
+    const std::uint32_t size =
+        recyclable ? std::bit_ceil(std::max(capacity, chunk_bytes_min)) : capacity;
     Chunk* chunk = nullptr;
     if (recyclable && !free_[class_of(size)].empty()) {
         std::vector<Chunk*>& list = free_[class_of(size)];

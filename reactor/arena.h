@@ -1,16 +1,21 @@
 // Arena, Chunk — bytes written once and sent to many.
 //
-// The Arena is owned by the program and outlives every ChunkRef. A Chunk is a counted, append-only block: what has been
-// handed out of it never changes, so a window of it can wait in a thousand queues at the price of one count each. Counts
-// are not atomic: one thread. Never copies what it holds, never talks to the kernel.
+// The Arena is owned by the program and outlives every ChunkRef. A Chunk is a counted, append-only
+// block: what has been handed out of it never changes, so a window of it can wait in a thousand
+// queues at the price of one count each. Counts are not atomic: one thread. Never copies what it
+// holds, never talks to the kernel.
 //
-//   chunk   [unit 1][unit 2][unit 3]......free.....      a shared chunk has a mark at the end of each
-//                   ^mark   ^mark   ^mark  size          unit: a queue may be cut there and nowhere else
+//   chunk   [unit 1][unit 2][unit 3]......free.....      a shared chunk has a mark at the end of
+//   each
+//                   ^mark   ^mark   ^mark  size          unit: a queue may be cut there and nowhere
+//                   else
 //
-// The danger, and its bound: one slow reader that waits for one byte keeps the whole chunk. bytes_pinned() therefore
-// counts whole chunks, and it is what the ceiling on memory is compared with.
+// The danger, and its bound: one slow reader that waits for one byte keeps the whole chunk.
+// bytes_pinned() therefore counts whole chunks, and it is what the ceiling on memory is compared
+// with.
 //
-// Invariants: marks end in ascending order and the last at size(); bytes_pinned() is the sum over living chunks.
+// Invariants: marks end in ascending order and the last at size(); bytes_pinned() is the sum over
+// living chunks.
 #pragma once
 
 #include <array>
@@ -33,11 +38,12 @@ struct Mark {
     std::uint64_t number;
 };
 
-/// Label — the name of the sequence that a chunk's units belong to; counted, so that a queue can still tell what
-/// it lost after the sequence has ended.
+/// Label — the name of the sequence that a chunk's units belong to; counted, so that a queue can
+/// still tell what it lost after the sequence has ended.
 class Label {
 public:
     explicit Label(std::string_view text) : text_(text) {}
+
     [[nodiscard]] std::string_view text() const { return text_; }
 
 private:
@@ -49,31 +55,38 @@ private:
 class LabelRef {
 public:
     LabelRef() = default;
+
     explicit LabelRef(std::string_view text) : label_(new Label(text)) { ++label_->references_; }
+
     LabelRef(const LabelRef& other) : label_(other.label_) {
         if (label_ != nullptr) {
             ++label_->references_;
         }
     }
+
     LabelRef(LabelRef&& other) noexcept : label_(std::exchange(other.label_, nullptr)) {}
+
     LabelRef& operator=(LabelRef other) noexcept {
         std::swap(label_, other.label_);
         return *this;
     }
+
     ~LabelRef() {
         if (label_ != nullptr && --label_->references_ == 0) {
             delete label_;
         }
     }
+
     [[nodiscard]] const Label* get() const { return label_; }
+
     friend bool operator==(const LabelRef&, const LabelRef&) = default;
 
 private:
     Label* label_ = nullptr;
 };
 
-/// Units of one sequence that were dropped before they were sent. first..last may span units that were never meant for
-/// this reader; `count` is how many were dropped.
+/// Units of one sequence that were dropped before they were sent. first..last may span units that
+/// were never meant for this reader; `count` is how many were dropped.
 struct Lost {
     LabelRef label;
     std::uint64_t first;
@@ -90,12 +103,19 @@ enum class ChunkKind : std::uint8_t {
 class Chunk {
 public:
     [[nodiscard]] ChunkKind kind() const { return kind_; }
+
     [[nodiscard]] std::uint32_t size() const { return size_; }
+
     [[nodiscard]] std::uint32_t capacity() const { return capacity_; }
+
     [[nodiscard]] std::uint32_t room() const { return capacity_ - size_; }
+
     [[nodiscard]] std::uint32_t references() const { return references_; }
+
     [[nodiscard]] const std::vector<Mark>& marks() const { return marks_; }
+
     [[nodiscard]] const LabelRef& label() const { return label_; }
+
     [[nodiscard]] std::vector<Lost>& lost() { return lost_; }
 
     /// Bytes [from, to). Valid as long as a ChunkRef holds the chunk.
@@ -103,14 +123,17 @@ public:
         assert(from <= to && to <= size_);
         return {bytes() + from, to - from};
     }
+
     /// Appends; there must be room.
     void append(std::string_view text);
+
     /// Empties it for another use; only while nobody else holds it.
     void restart() {
         assert(references_ == 1);
         forget_marks();
         size_ = 0;
     }
+
     /// Ends a unit at size().
     void mark(std::uint32_t source, std::uint64_t number);
     /// The border at or behind `offset`: 0, or the end of a unit. O(log marks).
@@ -121,11 +144,16 @@ public:
 private:
     friend class Arena;
     friend class ChunkRef;
+
     Chunk(Arena& arena, std::uint32_t capacity) : arena_(&arena), capacity_(capacity) {}
 
     void forget_marks();
-    [[nodiscard]] char* bytes() { return reinterpret_cast<char*>(this + 1); }             // NOLINT
-    [[nodiscard]] const char* bytes() const { return reinterpret_cast<const char*>(this + 1); } // NOLINT
+
+    [[nodiscard]] char* bytes() { return reinterpret_cast<char*>(this + 1); } // NOLINT
+
+    [[nodiscard]] const char* bytes() const {
+        return reinterpret_cast<const char*>(this + 1);
+    } // NOLINT
 
     Arena* arena_;
     std::vector<Mark> marks_;
@@ -141,18 +169,26 @@ private:
 class ChunkRef {
 public:
     ChunkRef() = default;
+
     explicit ChunkRef(Chunk* chunk) : chunk_(chunk) { retain(); }
+
     ChunkRef(const ChunkRef& other) : chunk_(other.chunk_) { retain(); }
+
     ChunkRef(ChunkRef&& other) noexcept : chunk_(std::exchange(other.chunk_, nullptr)) {}
+
     ChunkRef& operator=(ChunkRef other) noexcept {
         std::swap(chunk_, other.chunk_);
         return *this;
     }
+
     ~ChunkRef() { release(); }
 
     [[nodiscard]] Chunk* get() const { return chunk_; }
+
     Chunk* operator->() const { return chunk_; }
+
     Chunk& operator*() const { return *chunk_; }
+
     [[nodiscard]] explicit operator bool() const { return chunk_ != nullptr; }
 
 private:
@@ -161,6 +197,7 @@ private:
             ++chunk_->references_;
         }
     }
+
     void release();
     Chunk* chunk_ = nullptr;
 };
@@ -178,12 +215,13 @@ public:
     /// All ChunkRefs must be gone.
     ~Arena();
 
-    /// An empty chunk with room for at least `capacity` bytes: a power of two from chunk_bytes_min to chunk_bytes_max, recycled, or
-    /// one of its own size above. O(1) when recycled.
+    /// An empty chunk with room for at least `capacity` bytes: a power of two from chunk_bytes_min
+    /// to chunk_bytes_max, recycled, or one of its own size above. O(1) when recycled.
     [[nodiscard]] ChunkRef make(ChunkKind kind, std::uint32_t capacity, LabelRef label = {});
 
     /// Memory that living chunks hold, marks included.
     [[nodiscard]] std::uint64_t bytes_pinned() const { return bytes_pinned_; }
+
     [[nodiscard]] std::uint64_t chunks_alive() const { return chunks_alive_; }
 
 private:

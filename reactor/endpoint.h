@@ -1,8 +1,8 @@
 // Endpoint — where to listen or connect, as a person writes it. A value; owns no descriptor.
 //
-// Parses and prints only: `tcp://127.0.0.1:8888`, `tcp://[::1]:8888`, `tcp://localhost:8888`, `udp://...`,
-// `unix:/run/roomd/roomd.sock`, `fd:NAME`. What follows a '?' belongs to whoever uses the endpoint and
-// is refused here. Names are resolved by sys::resolve(), once, at start.
+// Parses and prints only: `tcp://127.0.0.1:8888`, `tcp://[::1]:8888`, `tcp://localhost:8888`,
+// `udp://...`, `unix:/run/roomd/roomd.sock`, `fd:NAME`. What follows a '?' belongs to whoever uses
+// the endpoint and is refused here. Names are resolved by sys::resolve(), once, at start.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,8 @@ struct BadEndpoint {
     std::string why; // one sentence naming the part that is wrong
 };
 
-/// A bare `HOST:PORT`, `:PORT` (127.0.0.1), `PORT`, or a path containing '/' is understood too, as people type it.
+/// A bare `HOST:PORT`, `:PORT` (127.0.0.1), `PORT`, or a path containing '/' is understood too, as
+/// people type it.
 [[nodiscard]] std::variant<Endpoint, BadEndpoint> parse_endpoint(std::string_view text);
 
 /// The canonical form; parse_endpoint() of it gives an equal Endpoint (but for `mode`, which is the

@@ -9,8 +9,8 @@
 namespace roomd {
 
 namespace {
-// A herd of timers with one deadline (a restart's first minute) must not hold up the sockets: what does
-// not fit fires in the next tick, which does not sleep.
+// A herd of timers with one deadline (a restart's first minute) must not hold up the sockets: what
+// does not fit fires in the next tick, which does not sleep.
 constexpr std::size_t timers_per_tick_max = 1024;
 } // namespace
 
@@ -88,7 +88,8 @@ std::optional<Duration> EventLoop::time_to_wait(std::optional<Duration> longest)
     if (!deadline) {
         return longest;
     }
-    // now_ is from the last tick, so a slow tick makes this wait a little long: ask the clock again.
+    // now_ is from the last tick, so a slow tick makes this wait a little long: ask the clock
+    // again.
     const Duration left = std::max(*deadline - sys::monotonic_now(), Duration::zero());
     return longest ? std::min(left, *longest) : left;
 }

@@ -1,14 +1,15 @@
 // EventLoop — the single thread in which everything happens.
 //
-// Owns the poller, the timers and the table of watchers; owns no peers and knows no bytes. A tick is these steps
-// in this order, and nothing else ever runs:
+// Owns the poller, the timers and the table of watchers; owns no peers and knows no bytes. A tick
+// is these steps in this order, and nothing else ever runs:
 //
 //     wait -> sample the clock once -> edges -> requeued -> due timers -> tick-end hook
 //
 // Invariants:
 //   * an edge reaches the watcher it was raised for or nobody (slot and generation)
 //   * never sleeps while something is requeued, or while the hook answered `busy`
-//   * what is requeued during a tick waits for the next; what is due and does not fit in timers_per_tick_max too
+//   * what is requeued during a tick waits for the next; what is due and does not fit in
+//     timers_per_tick_max too
 //   * watchers are borrowed: whoever watches must forget before dying
 #pragma once
 
@@ -24,7 +25,8 @@ namespace roomd {
 
 class Watcher {
 public:
-    /// May watch, forget (itself too) and requeue; must not destroy a watcher that is still watched.
+    /// May watch, forget (itself too) and requeue; must not destroy a watcher that is still
+    /// watched.
     virtual void on_ready(Ready ready) = 0;
 
 protected:
@@ -57,8 +59,9 @@ public:
     /// Before `fd` is closed. An unknown key is a no-op.
     void forget(Key key, int fd);
 
-    /// Calls on_ready(ready) in the next tick, without the kernel: a budget ran out before would_block, or
-    /// reading was resumed. Several calls for one key are one, with the bits together. O(1).
+    /// Calls on_ready(ready) in the next tick, without the kernel: a budget ran out before
+    /// would_block, or reading was resumed. Several calls for one key are one, with the bits
+    /// together. O(1).
     void again(Key key, Ready ready);
 
     /// Fires once, not before `delay` has passed since now(). O(log n).
@@ -74,12 +77,17 @@ public:
 
     /// Until stop(). The tick in which stop() is called is finished.
     void run();
+
     void stop() { stopping_ = true; }
+
     [[nodiscard]] bool stopping() const { return stopping_; }
-    /// One tick that waits at most `longest` (none: as long as it takes). For tests and the simulator.
+
+    /// One tick that waits at most `longest` (none: as long as it takes). For tests and the
+    /// simulator.
     void tick(std::optional<Duration> longest);
 
     [[nodiscard]] std::uint64_t ticks() const { return ticks_; }
+
     [[nodiscard]] std::size_t watched() const { return watchers_.size(); }
 
 private:

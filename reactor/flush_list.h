@@ -1,8 +1,8 @@
 // FlushList — the streams that have something to write, walked once at the tick's end.
 //
-// Owned by whoever owns the streams; borrows them. A stream is in it at most once; a stream that closes leaves it. Streams whose
-// budget ran out stay for the next tick; those the kernel refused for want of memory (no edge will follow) are tried
-// again by a timer.
+// Owned by whoever owns the streams; borrows them. A stream is in it at most once; a stream that
+// closes leaves it. Streams whose budget ran out stay for the next tick; those the kernel refused
+// for want of memory (no edge will follow) are tried again by a timer.
 #pragma once
 
 #include "reactor/event_loop.h"
@@ -17,6 +17,7 @@ class Stream;
 class FlushList final : public Timed {
 public:
     explicit FlushList(EventLoop& loop) : loop_(&loop) {}
+
     ~FlushList();
     FlushList(const FlushList&) = delete;
     FlushList& operator=(const FlushList&) = delete;
@@ -32,6 +33,7 @@ public:
 
     /// Flushes each once. `busy`: some have bytes left that the kernel might take.
     [[nodiscard]] Activity flush_all();
+
     [[nodiscard]] std::size_t size() const { return dirty_.size(); }
 
     void on_timer(TimerKey key) override;

@@ -1,4 +1,5 @@
-// IoResult — what one system call on a socket came to. A value; the errno lives only in `error`, for logs.
+// IoResult — what one system call on a socket came to. A value; the errno lives only in `error`,
+// for logs.
 #pragma once
 
 #include <cstddef>

@@ -1,10 +1,11 @@
 // Listener — a listening stream socket that never goes deaf.
 //
-// Owned by the server. Accepts until the kernel has no more, in portions of accepts_per_tick_max; knows nothing of what is said.
-// Under edge triggering a connection left in the backlog raises no second edge, so whatever stops accepting also arranges its resumption:
+// Owned by the server. Accepts until the kernel has no more, in portions of accepts_per_tick_max;
+// knows nothing of what is said. Under edge triggering a connection left in the backlog raises no
+// second edge, so whatever stops accepting also arranges its resumption:
 //   * budget spent: requeued
-//   * no descriptor left: a spare one is given up to accept and refuse (the peer hears why), then taken back; no busy loop,
-//     nobody is left hanging
+//   * no descriptor left: a spare one is given up to accept and refuse (the peer hears why), then
+//     taken back; no busy loop, nobody is left hanging
 //   * not even that, or no memory: a pause of accept_pause, then again
 #pragma once
 
@@ -22,7 +23,8 @@ class Listener;
 class ListenerOwner {
 public:
     virtual void on_accept(Listener& listener, Fd fd, const SocketAddress& peer) = 0;
-    /// There was no descriptor for this one. Say why in one non-blocking write; it is closed on return.
+    /// There was no descriptor for this one. Say why in one non-blocking write; it is closed on
+    /// return.
     virtual void on_refuse(Listener& listener, const Fd& fd, const SocketAddress& peer) = 0;
     /// Accepting failed with `error`; the listener pauses and goes on by itself.
     virtual void on_accept_error(Listener& listener, int error) = 0;
@@ -33,7 +35,8 @@ protected:
 
 class Listener final : public Watcher, public Timed {
 public:
-    /// `unix_path`: removed when the listener goes, with its lock; empty for TCP and inherited sockets. Throws std::system_error.
+    /// `unix_path`: removed when the listener goes, with its lock; empty for TCP and inherited
+    /// sockets. Throws std::system_error.
     Listener(EventLoop& loop, Fd fd, std::uint32_t accepts_per_tick_max, ListenerOwner& owner,
              std::string unix_path = {}, Fd unix_lock = {});
     ~Listener();
@@ -42,7 +45,8 @@ public:
     Listener(Listener&&) = delete;
     Listener& operator=(Listener&&) = delete;
 
-    /// A descriptor has become free: tries at once instead of waiting for the pause to end. Cheap when not pausing.
+    /// A descriptor has become free: tries at once instead of waiting for the pause to end. Cheap
+    /// when not pausing.
     void resume();
 
     [[nodiscard]] int fd() const { return fd_.get(); }

@@ -111,7 +111,8 @@ void OutQueue::consume(std::size_t bytes) {
     }
 }
 
-// Walks the old entries, oldest first, and builds the new ones: what stays, and notices where units went.
+// Walks the old entries, oldest first, and builds the new ones: what stays, and notices where
+// units went.
 class OutQueue::Rebuild {
 public:
     Rebuild(Arena& arena, std::uint32_t bytes, std::uint32_t bytes_left)
@@ -140,7 +141,8 @@ private:
         std::uint32_t end = begin;
         const std::vector<Mark>& marks = entry.chunk->marks();
         for (std::size_t index = entry.chunk->mark_behind(begin);
-             index < marks.size() && marks[index].end <= entry.to && bytes_ > bytes_left_; ++index) {
+             index < marks.size() && marks[index].end <= entry.to && bytes_ > bytes_left_;
+             ++index) {
             bytes_ -= marks[index].end - end;
             end = marks[index].end;
             ++dropped;

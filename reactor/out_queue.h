@@ -1,12 +1,16 @@
-// OutQueue — what waits to be written to one peer, in order: windows of chunks, never copies of shared bytes.
+// OutQueue — what waits to be written to one peer, in order: windows of chunks, never copies of
+// shared bytes.
 //
-// Owned by one Stream. Knows units and sequences, but not what they mean; never talks to the kernel.
+// Owned by one Stream. Knows units and sequences, but not what they mean; never talks to the
+// kernel.
 //
 // Invariants (check() asserts them):
 //   * bytes() is the sum of the windows; own_bytes() the part that belongs to this peer alone
 //   * a window that continues the last one is merged with it: a steady feed is one entry
-//   * only whole units of shared chunks are dropped; a unit whose first byte was sent is never dropped
-//   * a notice stands exactly where the units were that it tells of, and holds no bytes until it is reached
+//   * only whole units of shared chunks are dropped; a unit whose first byte was sent is never
+//     dropped
+//   * a notice stands exactly where the units were that it tells of, and holds no bytes until it
+//     is reached
 //   * empty: owns no memory; up to one entry: none on the heap
 #pragma once
 
@@ -16,8 +20,9 @@
 #include <memory>
 #include <span>
 #include <string_view>
-#include <sys/uio.h>
 #include <vector>
+
+#include <sys/uio.h>
 
 namespace roomd {
 
@@ -29,18 +34,20 @@ public:
     /// Adds the window [from, to) of a shared chunk; no copy. Both ends must be borders. O(1).
     void push(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to);
 
-    /// The next pieces to write, at most `bytes_max` of them; stops before a notice. Valid until the next non-const
-    /// call. Returns how many pieces.
+    /// The next pieces to write, at most `bytes_max` of them; stops before a notice. Valid until
+    /// the next non-const call. Returns how many pieces.
     [[nodiscard]] std::size_t gather(std::span<iovec> pieces, std::size_t bytes_max) const;
 
     /// The kernel took `bytes`.
     void consume(std::size_t bytes);
 
-    /// Drops the oldest unsent units until at most `bytes_left` (of everything) wait, or nothing can be dropped, and leaves notices in
-    /// their place. Returns how many units went. O(entries + units dropped).
+    /// Drops the oldest unsent units until at most `bytes_left` (of everything) wait, or nothing
+    /// can be dropped, and leaves notices in their place. Returns how many units went. O(entries +
+    /// units dropped).
     std::uint64_t drop_oldest(Arena& arena, std::uint32_t bytes_left);
 
-    /// What was lost just before the next byte; nullptr when the head is no notice. Valid until the next non-const call.
+    /// What was lost just before the next byte; nullptr when the head is no notice. Valid until
+    /// the next non-const call.
     [[nodiscard]] const std::vector<Lost>* notice() const;
     /// Puts `bytes` (its words for the loss) in the head notice's place.
     void resolve_notice(Arena& arena, std::string_view bytes);
@@ -49,9 +56,13 @@ public:
     void clear();
 
     [[nodiscard]] bool empty() const { return count_ == 0; }
+
     [[nodiscard]] std::uint32_t bytes() const { return bytes_; }
+
     [[nodiscard]] std::uint32_t own_bytes() const { return own_bytes_; }
+
     [[nodiscard]] std::uint32_t entries() const { return count_; }
+
     void check() const;
 
 private:
@@ -59,8 +70,10 @@ private:
         ChunkRef chunk;
         std::uint32_t from;
         std::uint32_t to;
+
         [[nodiscard]] std::uint32_t size() const { return to - from; }
     };
+
     struct Rest {
         std::vector<Entry> entries;
         std::size_t head = 0;

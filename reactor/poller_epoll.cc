@@ -1,18 +1,21 @@
-#include "reactor/fd.h"
 #include "reactor/poller.h"
+
+#include "reactor/fd.h"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <limits>
-#include <sys/epoll.h>
 #include <system_error>
+
+#include <sys/epoll.h>
 
 namespace roomd {
 
 namespace {
 
-// Enough for a busy tick; more ready descriptors than this rotate through the next calls (epoll_wait(2)).
+// Enough for a busy tick; more ready descriptors than this rotate through the next calls
+// (epoll_wait(2)).
 constexpr std::size_t batch_max = 512;
 
 std::uint32_t events_of(Interest interest) {
@@ -25,7 +28,8 @@ Ready ready_of(std::uint32_t events) {
         return Ready::both;
     }
     Ready ready = Ready::none;
-    if ((events & (EPOLLIN | EPOLLRDHUP)) != 0) { // RDHUP: data may still be there, read finds the end
+    if ((events & (EPOLLIN | EPOLLRDHUP)) !=
+        0) { // RDHUP: data may still be there, read finds the end
         ready = ready | Ready::readable;
     }
     if ((events & EPOLLOUT) != 0) {
@@ -69,15 +73,16 @@ void Poller::add(int fd, Interest interest, Key key) {
 }
 
 void Poller::remove(int fd) noexcept {
-    // The event argument is ignored but must not be null before Linux 2.6.9. Fails only for a descriptor
-    // that was never added, which is a bug elsewhere that the next wait() would show.
+    // The event argument is ignored but must not be null before Linux 2.6.9. Fails only for a
+    // descriptor that was never added, which is a bug elsewhere that the next wait() would show.
     epoll_event unused{};
     ::epoll_ctl(impl_->epoll.get(), EPOLL_CTL_DEL, fd, &unused);
 }
 
 std::span<const Edge> Poller::wait(std::optional<Duration> timeout) {
-    const int count = ::epoll_wait(impl_->epoll.get(), impl_->events.data(),
-                                   static_cast<int>(impl_->events.size()), milliseconds_of(timeout));
+    const int count =
+        ::epoll_wait(impl_->epoll.get(), impl_->events.data(),
+                     static_cast<int>(impl_->events.size()), milliseconds_of(timeout));
     if (count < 0) {
         if (errno == EINTR) {
             return {};

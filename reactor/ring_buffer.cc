@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::size_t blocks_kept_max = 8;
 
-// Up to so much is carried into a borrowed block at each read: a drip-fed peer costs at most this copy a
-// read, a busy one gets a whole block for the price of a partial message.
+// Up to so much is carried into a borrowed block at each read: a drip-fed peer costs at most this
+// copy a read, a busy one gets a whole block for the price of a partial message.
 constexpr std::uint32_t carry_bytes_max = 1024;
 
 std::unique_ptr<std::byte[]> allocate(std::uint32_t bytes) {

@@ -1,13 +1,13 @@
 // RingBuffer — bytes a peer has sent and nobody has parsed yet.
 //
-// Owned by one Stream. Never blocks, never logs, never talks to the kernel: Stream lends its writable
-// pieces to one read, the parser reads its readable bytes.
+// Owned by one Stream. Never blocks, never logs, never talks to the kernel: Stream lends its
+// writable pieces to one read, the parser reads its readable bytes.
 //
 // Invariants (check() asserts them):
 //   * capacity is zero or a power of two; size <= capacity; head < max(capacity, 1)
 //   * an empty, settled ring owns no memory: an idle peer costs nothing
-//   * a settled ring owns at most four times the bytes it holds (or capacity_min): memory follows the bytes that
-//     arrived, never a length that was only announced
+//   * a settled ring owns at most four times the bytes it holds (or capacity_min): memory follows
+//     the bytes that arrived, never a length that was only announced
 //
 //      head          tail            readable() rotates only when the bytes straddle the seam;
 //   ....[############]......         a seam is met at most once per capacity bytes, so the extra
@@ -19,13 +19,15 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
-#include <sys/uio.h>
 #include <vector>
+
+#include <sys/uio.h>
 
 namespace roomd {
 
-/// BlockPool — large blocks that rings borrow for the length of one tick, so that a busy peer is read in
-/// big pieces without an allocation and an idle one keeps nothing. Owned by the StreamHost.
+/// BlockPool — large blocks that rings borrow for the length of one tick, so that a busy peer is
+/// read in big pieces without an allocation and an idle one keeps nothing. Owned by the
+/// StreamHost.
 class BlockPool {
 public:
     static constexpr std::uint32_t block_bytes = 64 * 1024;
@@ -43,11 +45,12 @@ class RingBuffer {
 public:
     static constexpr std::uint32_t capacity_min = 64;
 
-    /// Makes room for at least one byte, in practice for a good read: borrows a block when little is held,
-    /// doubles when full. Amortised O(1) a byte.
+    /// Makes room for at least one byte, in practice for a good read: borrows a block when little
+    /// is held, doubles when full. Amortised O(1) a byte.
     void make_room(BlockPool& pool);
 
-    /// The free space, in order; the second piece may be empty. Valid until the next non-const call.
+    /// The free space, in order; the second piece may be empty. Valid until the next non-const
+    /// call.
     [[nodiscard]] std::array<iovec, 2> writable();
     /// `bytes` of the writable space were filled.
     void commit(std::size_t bytes);
@@ -63,7 +66,9 @@ public:
     void clear(BlockPool& pool);
 
     [[nodiscard]] std::size_t size() const { return size_; }
+
     [[nodiscard]] std::size_t capacity() const { return capacity_; }
+
     void check() const;
 
 private:

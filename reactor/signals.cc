@@ -24,6 +24,7 @@ void on_signal_raised(int signal) {
 
 struct sigaction action_of(void (*handler)(int)) {
     struct sigaction action {};
+
     action.sa_handler = handler;
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);

@@ -1,7 +1,8 @@
 // Signals — signals as events of the loop, by a self-pipe; the same on every system.
 //
-// One per program (asserted): handlers cannot carry a pointer. The handler writes the signal's number and nothing more; the watcher
-// reads it in the loop and tells the owner. SIGPIPE is ignored for the whole process. Restores the old handlers when it goes.
+// One per program (asserted): handlers cannot carry a pointer. The handler writes the signal's
+// number and nothing more; the watcher reads it in the loop and tells the owner. SIGPIPE is
+// ignored for the whole process. Restores the old handlers when it goes.
 #pragma once
 
 #include "reactor/event_loop.h"
@@ -39,6 +40,7 @@ private:
         int signal;
         struct sigaction action;
     };
+
     EventLoop* loop_;
     SignalOwner* owner_;
     std::vector<Saved> saved_;

@@ -1,11 +1,12 @@
 // SlotMap — values under keys that are never mistaken for one another.
 //
-// The only identity mechanism of the program: a Key is a slot and the generation that lived in it, so a key
-// kept too long finds nothing instead of a stranger. Owned by whoever owns the values; never gives memory back
-// before it is destroyed; iteration order is slot order. A pointer from find() is valid until the next insert().
+// The only identity mechanism of the program: a Key is a slot and the generation that lived in it,
+// so a key kept too long finds nothing instead of a stranger. Owned by whoever owns the values;
+// never gives memory back before it is destroyed; iteration order is slot order. A pointer from
+// find() is valid until the next insert().
 //
-// Invariants (check() asserts them): free slots form one list without a cycle; size() live slots; the generation of a
-// slot changes with every erase.
+// Invariants (check() asserts them): free slots form one list without a cycle; size() live slots;
+// the generation of a slot changes with every erase.
 #pragma once
 
 #include <cassert>
@@ -16,20 +17,25 @@
 
 namespace roomd {
 
-/// 64 bits, fits epoll_data.u64 and kevent.udata. Generation 0 is nobody's: a default Key finds nothing.
+/// 64 bits, fits epoll_data.u64 and kevent.udata. Generation 0 is nobody's: a default Key finds
+/// nothing.
 struct Key {
     std::uint32_t slot = 0;
     std::uint32_t generation = 0;
 
     [[nodiscard]] explicit operator bool() const { return generation != 0; }
+
     [[nodiscard]] std::uint64_t packed() const {
         return (static_cast<std::uint64_t>(generation) << 32U) | slot;
     }
+
     [[nodiscard]] static Key unpacked(std::uint64_t bits) {
         return {static_cast<std::uint32_t>(bits), static_cast<std::uint32_t>(bits >> 32U)};
     }
+
     friend bool operator==(const Key&, const Key&) = default;
 };
+
 static_assert(sizeof(Key) == 8);
 
 template <typename T>
@@ -57,6 +63,7 @@ public:
         Slot& slot = slots_[key.slot];
         return slot.value ? &*slot.value : nullptr;
     }
+
     [[nodiscard]] const T* find(Key key) const { return const_cast<SlotMap*>(this)->find(key); }
 
     /// The value; the key must be alive (asserted).
@@ -65,6 +72,7 @@ public:
         assert(found != nullptr);
         return *found;
     }
+
     [[nodiscard]] const T& at(Key key) const { return const_cast<SlotMap*>(this)->at(key); }
 
     /// The living value in `slot` whatever its generation, or nullptr.
@@ -97,10 +105,12 @@ public:
     }
 
     [[nodiscard]] std::size_t size() const { return size_; }
+
     /// Number of slots ever used: the bound for walking with at_slot() and key_at().
     [[nodiscard]] std::uint32_t slot_count() const {
         return static_cast<std::uint32_t>(slots_.size());
     }
+
     [[nodiscard]] Key key_at(std::uint32_t slot) const { return {slot, slots_[slot].generation}; }
 
     /// Calls visit(Key, T&) for each value; visit may erase, but not insert.
@@ -126,11 +136,13 @@ public:
 
 private:
     static constexpr std::uint32_t none = UINT32_MAX;
+
     struct Slot {
         std::optional<T> value;
         std::uint32_t generation;
         std::uint32_t next_free;
     };
+
     std::vector<Slot> slots_;
     std::uint32_t free_head_ = none;
     std::size_t size_ = 0;

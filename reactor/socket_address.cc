@@ -3,10 +3,10 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
-#include <netinet/in.h>
-#include <sys/un.h>
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/un.h>
 
 namespace roomd {
 
@@ -35,8 +35,8 @@ std::uint32_t ipv4_of(const SocketAddress& address) {
 }
 
 bool is_ipv4(const SocketAddress& address) {
-    return address.storage.ss_family == AF_INET ||
-           (address.storage.ss_family == AF_INET6 && is_mapped(as<sockaddr_in6>(address).sin6_addr));
+    return address.storage.ss_family == AF_INET || (address.storage.ss_family == AF_INET6 &&
+                                                    is_mapped(as<sockaddr_in6>(address).sin6_addr));
 }
 
 } // namespace

@@ -1,10 +1,12 @@
 // SocketAddress — one resolved network or Unix address, as the kernel takes and gives it.
 //
-// A plain value of 128 bytes: passed around while connecting or accepting, never kept per connection.
+// A plain value of 128 bytes: passed around while connecting or accepting, never kept per
+// connection.
 #pragma once
 
 #include <cstdint>
 #include <string>
+
 #include <sys/socket.h>
 
 namespace roomd {
@@ -14,7 +16,8 @@ struct SocketAddress {
     socklen_t length = 0;
 };
 
-/// `127.0.0.1:8888`, `[::1]:8888`, `/run/roomd.sock`, `unix` for a nameless Unix peer. IPv4-mapped IPv6 prints as IPv4.
+/// `127.0.0.1:8888`, `[::1]:8888`, `/run/roomd.sock`, `unix` for a nameless Unix peer. IPv4-mapped
+/// IPv6 prints as IPv4.
 [[nodiscard]] std::string to_string(const SocketAddress& address);
 
 /// 127.0.0.0/8, ::1, IPv4-mapped 127/8, or any Unix address: nobody else's machine.
@@ -30,9 +33,11 @@ struct SourceKey {
     std::uint64_t low = 0;
     friend bool operator==(const SourceKey&, const SourceKey&) = default;
 };
+
 [[nodiscard]] SourceKey source_of(const SocketAddress& address);
 
-/// For tests and servers: a Unix address from a path. `length` 0 when the path is too long (sun_path, unix(7)).
+/// For tests and servers: a Unix address from a path. `length` 0 when the path is too long
+/// (sun_path, unix(7)).
 [[nodiscard]] SocketAddress unix_address(const std::string& path);
 
 } // namespace roomd

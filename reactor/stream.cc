@@ -9,7 +9,8 @@
 namespace roomd {
 
 namespace {
-// Pieces per system call. A queue rarely has more: steady feeds merge into one. IOV_MAX is 1024 (POSIX: at least 16).
+// Pieces per system call. A queue rarely has more: steady feeds merge into one. IOV_MAX is 1024
+// (POSIX: at least 16).
 constexpr std::size_t pieces_max = 64;
 } // namespace
 
@@ -89,15 +90,16 @@ void Stream::on_ready(Ready ready) {
 
 void Stream::read() {
     std::size_t budget = host_->read_bytes_per_tick_max;
-    while (readable_ && state_ == State::open && !reading_paused_ && !input_pending_ && !input_ended_) {
+    while (readable_ && state_ == State::open && !reading_paused_ && !input_pending_ &&
+           !input_ended_) {
         if (budget == 0) {
             host_->loop.again(key_, Ready::readable);
             break;
         }
         input_.make_room(host_->blocks);
         const std::array<iovec, 2> pieces = input_.writable();
-        const IoResult result = sys::read_some(
-            fd_.get(), std::span(pieces).first(pieces[1].iov_len == 0 ? 1 : 2));
+        const IoResult result =
+            sys::read_some(fd_.get(), std::span(pieces).first(pieces[1].iov_len == 0 ? 1 : 2));
         ++host_->read_calls;
         switch (result.status) {
         case IoStatus::ok:

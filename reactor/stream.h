@@ -1,18 +1,20 @@
 // Stream — one non-blocking stream socket: descriptor, unparsed input, unsent output.
 //
-// Owned by its StreamOwner's owner; borrowed by the event loop. Reads until the kernel has no more (or the tick's budget is
-// spent), writes only at the tick's end, and never inside send(). Knows bytes, no messages.
+// Owned by its StreamOwner's owner; borrowed by the event loop. Reads until the kernel has no more
+// (or the tick's budget is spent), writes only at the tick's end, and never inside send(). Knows
+// bytes, no messages.
 //
 //            close_after_flush           all written          peer closed | owner's patience
 //   open ───────────────────────▶ draining ──────────▶ lingering ──────────────────▶ closed
 //     └──────── close_now | reset ──────┴──────────────────┴────────────────────────────▲
 //
-// Lingering: our side is shut for writing and what still comes is thrown away, because closing with unread input would make the
-// kernel reset the connection and destroy the goodbye. How long that may last is the owner's to say (close_now).
+// Lingering: our side is shut for writing and what still comes is thrown away, because closing
+// with unread input would make the kernel reset the connection and destroy the goodbye. How long
+// that may last is the owner's to say (close_now).
 //
-// Invariants (check()): closed has no descriptor, no key, no bytes; a stream in the flush list is there once; what was
-// read stays until the owner consumes it. Once reading is paused or its budget spent, the stream requeues itself: under
-// edge triggering nobody else would.
+// Invariants (check()): closed has no descriptor, no key, no bytes; a stream in the flush list is
+// there once; what was read stays until the owner consumes it. Once reading is paused or its
+// budget spent, the stream requeues itself: under edge triggering nobody else would.
 #pragma once
 
 #include "reactor/arena.h"
@@ -39,7 +41,8 @@ enum class StreamEnd : std::uint8_t {
 
 class StreamOwner {
 public:
-    /// Bytes were added to input(). Consume what is complete; the rest stays. May send, pause, close.
+    /// Bytes were added to input(). Consume what is complete; the rest stays. May send, pause,
+    /// close.
     virtual void on_input(Stream& stream) = 0;
     /// The peer will send no more; input() holds what is left. It may still read.
     virtual void on_end_of_input(Stream& stream) = 0;
@@ -47,7 +50,8 @@ public:
     virtual void write_notice(Stream& stream, const std::vector<Lost>& lost, std::string& out) = 0;
     /// The queue has become empty, or shorter by a flush. Called at the tick's end.
     virtual void on_flushed(Stream& stream) = 0;
-    /// Exactly once. The descriptor is closed; do not destroy the stream before the tick's end has buried it.
+    /// Exactly once. The descriptor is closed; do not destroy the stream before the tick's end has
+    /// buried it.
     virtual void on_closed(Stream& stream, StreamEnd end) = 0;
 
 protected:
@@ -72,7 +76,8 @@ struct StreamHost {
 
 class Stream final : public Watcher {
 public:
-    /// Takes a connected (or connecting) non-blocking socket and watches it. Throws std::system_error when the poller is full.
+    /// Takes a connected (or connecting) non-blocking socket and watches it. Throws
+    /// std::system_error when the poller is full.
     Stream(StreamHost& host, Fd fd, StreamOwner& owner);
     ~Stream();
     Stream(const Stream&) = delete;
@@ -86,6 +91,7 @@ public:
     void send(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to);
 
     [[nodiscard]] RingBuffer& input() { return input_; }
+
     [[nodiscard]] const OutQueue& output() const { return output_; }
 
     /// Drops the oldest unsent units, see OutQueue::drop_oldest. Returns how many.
@@ -93,13 +99,17 @@ public:
 
     /// No reading until resumed; the owner is not called for input meanwhile.
     void pause_reading() { reading_paused_ = true; }
+
     /// Also calls on_input() next tick if bytes wait that were read before the pause.
     void resume_reading();
+
     [[nodiscard]] bool reading_paused() const { return reading_paused_; }
+
     /// on_input() again next tick: the owner stopped before it was done.
     void requeue_input();
 
-    /// No more is taken in or read for the owner; what is queued is written, then shut, then lingered. Idempotent.
+    /// No more is taken in or read for the owner; what is queued is written, then shut, then
+    /// lingered. Idempotent.
     void close_after_flush();
     /// At once; queued bytes are lost. Idempotent.
     void close_now(StreamEnd end = StreamEnd::aborted);
@@ -108,13 +118,19 @@ public:
     Activity flush();
 
     [[nodiscard]] bool open() const { return state_ == State::open; }
+
     [[nodiscard]] bool closed() const { return state_ == State::closed; }
+
     [[nodiscard]] bool lingering() const { return state_ == State::lingering; }
+
     /// The kernel takes no more for now.
     [[nodiscard]] bool blocked() const { return blocked_; }
+
     /// Since when nothing was taken although something waited; only meaningful while blocked().
     [[nodiscard]] TimePoint blocked_since() const { return blocked_since_; }
+
     [[nodiscard]] int fd() const { return fd_.get(); }
+
     [[nodiscard]] bool input_ended() const { return input_ended_; }
 
     void on_ready(Ready ready) override;

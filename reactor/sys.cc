@@ -1,14 +1,16 @@
 #include "reactor/sys.h"
 
+#include <climits>
+
 #include <algorithm>
 #include <cerrno>
-#include <climits>
+#include <system_error>
+
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <system_error>
 #include <unistd.h>
 
 // The only file with conditions on the operating system: what macOS and the BSDs call otherwise.
@@ -36,7 +38,8 @@ void set_option(int fd, int level, int name, int value) {
 }
 
 const sockaddr* raw(const SocketAddress& address) {
-    return reinterpret_cast<const sockaddr*>(&address.storage); // NOLINT: the sockets API's own cast
+    return reinterpret_cast<const sockaddr*>(
+        &address.storage); // NOLINT: the sockets API's own cast
 }
 
 sockaddr* raw(SocketAddress& address) {
@@ -136,8 +139,8 @@ AcceptResult accept_one(int listener) {
     AcceptResult result{AcceptStatus::ok, Fd(), {}, 0};
     result.peer.length = sizeof result.peer.storage;
 #if defined(SOCK_CLOEXEC)
-    const int fd = ::accept4(listener, raw(result.peer), &result.peer.length,
-                             SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const int fd =
+        ::accept4(listener, raw(result.peer), &result.peer.length, SOCK_CLOEXEC | SOCK_NONBLOCK);
 #else
     const int fd = ::accept(listener, raw(result.peer), &result.peer.length);
     if (fd >= 0) {
@@ -184,7 +187,8 @@ Fd listen_stream(const SocketAddress& address, const ListenOptions& options) {
     if (family == AF_INET6) {
         set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
     }
-    // The file must never be connectable with wider rights than asked for, not even between bind and chmod.
+    // The file must never be connectable with wider rights than asked for, not even between bind
+    // and chmod.
     const mode_t mask = family == AF_UNIX ? ::umask(0777U & ~options.mode) : 0;
     const bool bound = bind_to(fd, address);
     const int error = errno;
@@ -250,7 +254,8 @@ void tune_stream(int fd, const KeepAlive& keep_alive) {
     if (address.storage.ss_family != AF_INET && address.storage.ss_family != AF_INET6) {
         return;
     }
-    set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1); // the tick already gathers; waiting again only delays
+    set_option(fd, IPPROTO_TCP, TCP_NODELAY,
+               1); // the tick already gathers; waiting again only delays
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(keep_alive.interval_s));
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, static_cast<int>(keep_alive.probes));

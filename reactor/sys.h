@@ -1,8 +1,9 @@
 // sys — every system call on sockets and clocks that roomd makes, and nothing else makes one.
 //
-// Free functions without state: sys.cc binds them to the kernel, test/sim/sys_sim.cc to a simulated
-// world; the linker chooses. All descriptors are non-blocking and close-on-exec. EINTR is retried here and
-// never seen above; no call raises SIGPIPE. Nothing above this file looks at errno.
+// Free functions without state: sys.cc binds them to the kernel, test/sim/sys_sim.cc to a
+// simulated world; the linker chooses. All descriptors are non-blocking and close-on-exec. EINTR
+// is retried here and never seen above; no call raises SIGPIPE. Nothing above this file looks at
+// errno.
 //
 // Sources: socket(7), tcp(7), unix(7), accept(2), sendmsg(2), POSIX.1-2017.
 #pragma once
@@ -17,9 +18,10 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <sys/uio.h>
 #include <utility>
 #include <vector>
+
+#include <sys/uio.h>
 
 namespace roomd::sys {
 
@@ -35,8 +37,8 @@ void random_bytes(std::span<std::byte> out);
 
 /// readv(2) once. `end` when the peer has finished. At least one byte of space must be given.
 [[nodiscard]] IoResult read_some(int fd, std::span<const iovec> into);
-/// sendmsg(2) once, at most IOV_MAX pieces. Takes what the kernel takes. ENOBUFS and ENOMEM are would_block with
-/// `error` set: no edge will follow, so the caller has to try again by time.
+/// sendmsg(2) once, at most IOV_MAX pieces. Takes what the kernel takes. ENOBUFS and ENOMEM are
+/// would_block with `error` set: no edge will follow, so the caller has to try again by time.
 [[nodiscard]] IoResult write_some(int fd, std::span<const iovec> from);
 /// One datagram, cut to the space given; `sender` is filled in. `end` never happens.
 [[nodiscard]] IoResult receive_datagram(int fd, std::span<std::byte> into, SocketAddress& sender);
@@ -50,17 +52,19 @@ void close_descriptor(int fd) noexcept;
 enum class AcceptStatus : std::uint8_t {
     ok,
     would_block,
-    again,        // this one was lost (ECONNABORTED, EPROTO, EPERM, network errors): accept the next
-    no_descriptor,// EMFILE, ENFILE
-    no_memory,    // ENOBUFS, ENOMEM
-    failed        // the listener is gone; `error`
+    again, // this one was lost (ECONNABORTED, EPROTO, EPERM, network errors): accept the next
+    no_descriptor, // EMFILE, ENFILE
+    no_memory,     // ENOBUFS, ENOMEM
+    failed         // the listener is gone; `error`
 };
+
 struct AcceptResult {
     AcceptStatus status;
     Fd fd;
     SocketAddress peer;
     int error = 0;
 };
+
 /// accept4(2) once.
 [[nodiscard]] AcceptResult accept_one(int listener);
 
@@ -68,19 +72,24 @@ struct ListenOptions {
     int backlog = 4096;
     std::uint32_t mode = 0660; // Unix socket file
 };
-/// A bound, listening (stream) or bound (datagram) socket. SO_REUSEADDR for TCP, IPV6_V6ONLY for IPv6. Throws
-/// std::system_error (EADDRINUSE, EACCES, EADDRNOTAVAIL ...) without a text: the caller knows the endpoint.
+
+/// A bound, listening (stream) or bound (datagram) socket. SO_REUSEADDR for TCP, IPV6_V6ONLY for
+/// IPv6. Throws std::system_error (EADDRINUSE, EACCES, EADDRNOTAVAIL ...) without a text: the
+/// caller knows the endpoint.
 [[nodiscard]] Fd listen_stream(const SocketAddress& address, const ListenOptions& options);
 [[nodiscard]] Fd bind_datagram(const SocketAddress& address);
-/// Starts a stream connection; completion is told by a writable edge and connect_error(). Throws like above when it cannot even begin.
+/// Starts a stream connection; completion is told by a writable edge and connect_error(). Throws
+/// like above when it cannot even begin.
 [[nodiscard]] Fd connect_begin(const SocketAddress& address);
 /// SO_ERROR: 0 when connected.
 [[nodiscard]] int connect_error(int fd);
 [[nodiscard]] SocketAddress local_address(int fd);
 /// length 0 when the peer is gone.
 [[nodiscard]] SocketAddress peer_address(int fd);
-/// getaddrinfo(3): may block on the network, so only at start. Throws std::runtime_error naming host and reason.
-[[nodiscard]] std::vector<SocketAddress> resolve(const std::string& host, std::uint16_t port, bool datagram);
+/// getaddrinfo(3): may block on the network, so only at start. Throws std::runtime_error naming
+/// host and reason.
+[[nodiscard]] std::vector<SocketAddress> resolve(const std::string& host, std::uint16_t port,
+                                                 bool datagram);
 
 struct KeepAlive {
     std::uint32_t idle_s;
@@ -88,6 +97,7 @@ struct KeepAlive {
     std::uint32_t probes;
     std::uint32_t user_timeout_ms;
 };
+
 /// TCP only, a no-op otherwise: TCP_NODELAY and keep-alive as given. Best effort.
 void tune_stream(int fd, const KeepAlive& keep_alive);
 
@@ -96,7 +106,8 @@ void tune_stream(int fd, const KeepAlive& keep_alive);
 enum class UnixPath : std::uint8_t { absent, stale, live, not_a_socket };
 /// Whether somebody listens at `path`: connects to it.
 [[nodiscard]] UnixPath probe_unix_path(const std::string& path);
-/// An exclusive advisory lock (flock(2)) on `path`.lock, created 0600; empty Fd when another process holds it. Throws std::system_error.
+/// An exclusive advisory lock (flock(2)) on `path`.lock, created 0600; empty Fd when another
+/// process holds it. Throws std::system_error.
 [[nodiscard]] Fd lock_beside(const std::string& path);
 void unlink_path(const std::string& path);
 
@@ -104,9 +115,11 @@ void unlink_path(const std::string& path);
 
 /// A pipe, both ends non-blocking: {read, write}. Throws std::system_error.
 [[nodiscard]] std::pair<Fd, Fd> make_pipe();
-/// write(2) of one byte; safe in a signal handler. Errors ignored: a full pipe already wakes the reader.
+/// write(2) of one byte; safe in a signal handler. Errors ignored: a full pipe already wakes the
+/// reader.
 void write_byte(int fd, unsigned char byte) noexcept;
-/// A descriptor kept in reserve for accepting when there are none left (/dev/null). Empty Fd when even that fails.
+/// A descriptor kept in reserve for accepting when there are none left (/dev/null). Empty Fd when
+/// even that fails.
 [[nodiscard]] Fd reserve_descriptor();
 /// Raises the soft descriptor limit to the hard one; returns what is in force.
 [[nodiscard]] std::uint64_t raise_descriptor_limit();

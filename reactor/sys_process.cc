@@ -1,16 +1,17 @@
 #include "reactor/sys.h"
 
 #include <cerrno>
-#include <fcntl.h>
 #include <memory>
-#include <netdb.h>
 #include <stdexcept>
+#include <system_error>
+
+#include <fcntl.h>
+#include <netdb.h>
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <system_error>
 #include <time.h> // NOLINT: clock_gettime is POSIX, not in <ctime>
 #include <unistd.h>
 
@@ -42,7 +43,8 @@ TimePoint monotonic_now() {
 
 WallTime wall_now() {
     const timespec now = read_clock(CLOCK_REALTIME);
-    return static_cast<WallTime>(now.tv_sec) * 1000U + static_cast<WallTime>(now.tv_nsec) / 1'000'000U;
+    return static_cast<WallTime>(now.tv_sec) * 1000U +
+           static_cast<WallTime>(now.tv_nsec) / 1'000'000U;
 }
 
 void random_bytes(std::span<std::byte> out) {
@@ -75,6 +77,7 @@ std::vector<SocketAddress> resolve(const std::string& host, std::uint16_t port, 
 
 UnixPath probe_unix_path(const std::string& path) {
     struct stat status {};
+
     if (::lstat(path.c_str(), &status) != 0) {
         return UnixPath::absent;
     }
@@ -146,7 +149,9 @@ std::uint64_t raise_descriptor_limit() {
     return descriptor_limit();
 }
 
-const char* const* environment() noexcept { return environ; }
+const char* const* environment() noexcept {
+    return environ;
+}
 
 std::string error_text(int error) {
     return std::generic_category().message(error);

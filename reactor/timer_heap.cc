@@ -102,7 +102,8 @@ void TimerHeap::drop_cancelled_if_many() {
     if (heap_.size() < compact_min || heap_.size() < 2 * callees_.size()) {
         return;
     }
-    std::erase_if(heap_, [this](const Entry& entry) { return callees_.find(entry.key) == nullptr; });
+    std::erase_if(heap_,
+                  [this](const Entry& entry) { return callees_.find(entry.key) == nullptr; });
     if (heap_.empty()) {
         return;
     }

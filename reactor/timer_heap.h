@@ -1,10 +1,12 @@
 // TimerHeap — deadlines and whom to call, cheap with 100,000 of them.
 //
-// Owned by the EventLoop. A 4-ary heap of (deadline, key) over a slot map of callees. Cancelling forgets the callee in O(1) and leaves
-// its heap entry behind; entries without a callee are dropped when they surface, and all at once when they outnumber the living, so memory
-// stays within twice what lives.
+// Owned by the EventLoop. A 4-ary heap of (deadline, key) over a slot map of callees. Cancelling
+// forgets the callee in O(1) and leaves its heap entry behind; entries without a callee are
+// dropped when they surface, and all at once when they outnumber the living, so memory stays
+// within twice what lives.
 //
-// Invariants (check()): no parent is later than its child; every living timer has exactly one entry.
+// Invariants (check()): no parent is later than its child; every living timer has exactly one
+// entry.
 #pragma once
 
 #include "reactor/slot_map.h"
@@ -18,7 +20,9 @@ namespace roomd {
 
 struct TimerKey {
     Key key;
+
     [[nodiscard]] explicit operator bool() const { return static_cast<bool>(key); }
+
     friend bool operator==(const TimerKey&, const TimerKey&) = default;
 };
 
@@ -44,6 +48,7 @@ public:
     std::size_t fire(TimePoint now, std::size_t count_max);
 
     [[nodiscard]] std::size_t size() const { return callees_.size(); }
+
     void check() const;
 
 private:
@@ -51,6 +56,7 @@ private:
         TimePoint deadline;
         Key key;
     };
+
     void push(Entry entry);
     void pop();
     void sift_down(std::size_t index);
