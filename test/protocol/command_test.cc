@@ -63,12 +63,12 @@ TEST_CASE("Command: nothing is nothing to say") {
 }
 
 TEST_CASE("Command: hello names version and options in any order") {
-    const Hello all = parsed<Hello>("/hello 1 ack=off nick=ann echo=on");
+    const auto all = parsed<Hello>("/hello 1 ack=off nick=ann echo=on");
     CHECK(all.version == 1);
     CHECK(all.nick == "ann");
     CHECK(all.echo == true);
     CHECK(all.ack == false);
-    const Hello none = parsed<Hello>("/hello 1");
+    const auto none = parsed<Hello>("/hello 1");
     CHECK_FALSE(none.nick);
     CHECK_FALSE(none.echo);
     CHECK_FALSE(none.ack);
@@ -201,7 +201,7 @@ TEST_CASE("Command: a goodbye that is too long is cut between characters, not re
     CHECK(parsed<Quit>("/quit").text.empty());
     CHECK(parsed<Quit>("/quit see  you ").text == "see  you ");
     std::string words;
-    while (words.size() < 2 * reason_bytes_max) {
+    while (words.size() < std::size_t{2} * reason_bytes_max) {
         words += "\xE2\x82\xAC";
     }
     CHECK(parsed<Quit>("/quit " + words).text.size() == reason_bytes_max / 3 * 3);

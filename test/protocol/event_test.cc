@@ -325,8 +325,13 @@ TEST_CASE("Event: encode appends, and names and texts of any length arrive whole
         encode(out, {Framing::frame, Format::plain}, said(text));
         CHECK(out == "before" + test::frame(text));
         const std::string name(128, 'n');
-        CHECK(event(SaidEvent{name, 1, 2, name, text}) ==
-              "msg " + name + " 1 2 " + name + (size == 0 ? "" : " ") + text);
+        std::string expected = "msg ";
+        expected.append(name)
+            .append(" 1 2 ")
+            .append(name)
+            .append(size == 0 ? "" : " ")
+            .append(text);
+        CHECK(event(SaidEvent{name, 1, 2, name, text}) == expected);
     }
 }
 

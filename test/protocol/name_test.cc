@@ -48,7 +48,7 @@ std::string times(std::string_view piece, std::size_t count) {
     return all;
 }
 
-const std::string acute = encoded(0x0301);
+constexpr std::string_view acute = "\xCC\x81"; // U+0301, combining
 
 } // namespace
 
@@ -97,8 +97,8 @@ TEST_CASE("Name: at most 32 characters, counted composed") {
     CHECK(good(times("x", name_characters_max)));
     CHECK_FALSE(good(times("x", name_characters_max + 1)));
     CHECK(good(times("\xE6\x9D\x8E", name_characters_max)));
-    CHECK(good(times("e" + acute, name_characters_max)));
-    CHECK_FALSE(good(times("e" + acute, name_characters_max + 1)));
+    CHECK(good(times("e\xCC\x81", name_characters_max)));
+    CHECK_FALSE(good(times("e\xCC\x81", name_characters_max + 1)));
     CHECK(good(times("\xF0\xA0\x80\x80", name_characters_max))); // the largest in bytes
     CHECK_FALSE(good(times("\xF0\xA0\x80\x80", name_characters_max + 1)));
     CHECK_FALSE(good(times("x", 100'000)));
@@ -114,16 +114,18 @@ TEST_CASE("Name: marks stand on letters, at most four on one") {
     CHECK(good("x" + times(acute, name_marks_max)));
     CHECK_FALSE(good("x" + times(acute, name_marks_max + 1)));
     CHECK_FALSE(good(acute));
-    CHECK_FALSE(good(acute + "a"));
-    CHECK_FALSE(good("7" + acute));
-    CHECK_FALSE(good("_" + acute));
-    CHECK_FALSE(good("a-" + acute));
+    CHECK_FALSE(good("\xCC\x81"
+                     "a"));
+    CHECK_FALSE(good("7\xCC\x81"));
+    CHECK_FALSE(good("_\xCC\x81"));
+    CHECK_FALSE(good("a-\xCC\x81"));
 }
 
 TEST_CASE("Name: compared after NFKC case folding") {
     CHECK(name("Ann") == name("aNN"));
     CHECK(name("\xC3\x89"
-               "a") == name("E" + acute + "a"));
+               "a") == name("E\xCC\x81"
+                            "a"));
     CHECK(name("stra\xC3\x9F"
                "e") == name("STRASSE"));
     CHECK(name("\xEF\xBC\xA1nn") == name("ann"));   // full-width A
@@ -133,7 +135,7 @@ TEST_CASE("Name: compared after NFKC case folding") {
     CHECK_FALSE(name("a_b") == name("a-b"));
     CHECK(name("Ann").text() == "Ann");
     CHECK(name("Ann").folded() == "ann");
-    CHECK(name("E" + acute).text() == "\xC3\x89");
+    CHECK(name("E\xCC\x81").text() == "\xC3\x89");
 }
 
 TEST_CASE("Name: folding a folded form changes nothing, whatever single character it came from") {
