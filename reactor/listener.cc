@@ -40,6 +40,12 @@ void Listener::on_timer(TimerKey /*key*/) {
 }
 
 void Listener::on_ready(Ready /*ready*/) {
+    if (pause_) {
+        return; // its end finds whoever has come meanwhile
+    }
+    if (!reserve_) {
+        reserve_ = sys::reserve_descriptor(); // before the next guest takes what has become free
+    }
     for (std::uint32_t budget = accepts_per_tick_max_; budget > 0; --budget) {
         sys::AcceptResult result = sys::accept_one(fd_.get());
         switch (result.status) {
@@ -51,26 +57,22 @@ void Listener::on_ready(Ready /*ready*/) {
         case sys::AcceptStatus::would_block:
             return;
         case sys::AcceptStatus::no_descriptor:
-            if (!refuse_one()) {
+            if (!refuse_one(result.error)) {
                 return;
             }
             break;
         case sys::AcceptStatus::no_memory:
         case sys::AcceptStatus::failed:
-            owner_->on_accept_error(*this, result.error);
-            pause();
+            pause(result.error);
             return;
         }
     }
     loop_->again(key_, Ready::readable);
 }
 
-bool Listener::refuse_one() {
+bool Listener::refuse_one(int error) {
     if (!reserve_) {
-        reserve_ = sys::reserve_descriptor(); // perhaps one has become free since
-    }
-    if (!reserve_) {
-        pause();
+        pause(error);
         return false;
     }
     reserve_.reset();
@@ -80,21 +82,21 @@ bool Listener::refuse_one() {
         result.fd.reset();
     }
     reserve_ = sys::reserve_descriptor();
-    if (result.status == sys::AcceptStatus::would_block) {
+    switch (result.status) {
+    case sys::AcceptStatus::ok:
+    case sys::AcceptStatus::again:
+        return true;
+    case sys::AcceptStatus::would_block:
+        return false;
+    default: // ENFILE: the whole machine has none; or no memory, or a broken listener
+        pause(result.error);
         return false;
     }
-    if (result.status == sys::AcceptStatus::no_descriptor) { // ENFILE: the whole machine has none
-        owner_->on_accept_error(*this, result.error);
-        pause();
-        return false;
-    }
-    return true;
 }
 
-void Listener::pause() {
-    if (!pause_) {
-        pause_ = loop_->after(accept_pause, *this);
-    }
+void Listener::pause(int error) {
+    pause_ = loop_->after(accept_pause, *this);
+    owner_->on_accept_error(*this, error);
 }
 
 } // namespace roomd

@@ -56,8 +56,8 @@ public:
 
 private:
     /// False: stop accepting for now.
-    bool refuse_one();
-    void pause();
+    bool refuse_one(int error);
+    void pause(int error);
 
     EventLoop* loop_;
     ListenerOwner* owner_;
