@@ -46,13 +46,22 @@ Signals::Signals(EventLoop& loop, std::initializer_list<int> signals, SignalOwne
         }
         saved_.push_back(saved);
     };
-    install(SIGPIPE, action_of(SIG_IGN));
-    for (const int signal : signals) {
-        install(signal, action_of(&on_signal_raised));
+    try {
+        install(SIGPIPE, action_of(SIG_IGN));
+        for (const int signal : signals) {
+            install(signal, action_of(&on_signal_raised));
+        }
+    } catch (...) {
+        withdraw();
+        throw;
     }
 }
 
 Signals::~Signals() {
+    withdraw();
+}
+
+void Signals::withdraw() noexcept {
     for (const Saved& saved : saved_) {
         static_cast<void>(::sigaction(saved.signal, &saved.action, nullptr));
     }

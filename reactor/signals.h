@@ -36,6 +36,8 @@ public:
     void on_ready(Ready ready) override;
 
 private:
+    void withdraw() noexcept;
+
     struct Saved {
         int signal;
         struct sigaction action;

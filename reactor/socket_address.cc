@@ -1,5 +1,6 @@
 #include "reactor/socket_address.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstring>
@@ -48,7 +49,9 @@ std::string to_string(const SocketAddress& address) {
         if (address.length <= header || local.sun_path[0] == '\0') {
             return "unix";
         }
-        return {local.sun_path, ::strnlen(local.sun_path, address.length - header)};
+        // unix(7): a path of all 108 bytes has no end, and a length that counts one.
+        const std::size_t longest = std::min(address.length - header, sizeof local.sun_path);
+        return {local.sun_path, ::strnlen(local.sun_path, longest)};
     }
     const std::string port = ":" + std::to_string(port_of(address));
     std::array<char, INET6_ADDRSTRLEN> text{};
