@@ -1,0 +1,125 @@
+#include "reactor/signals.h"
+
+#include "reactor/sys.h"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <system_error>
+#include <vector>
+
+#include <sys/time.h>
+#include <unistd.h>
+
+namespace roomd {
+
+namespace {
+
+struct Recorder final : SignalOwner {
+    void on_signal(int signal) override { heard.push_back(signal); }
+
+    std::vector<int> heard;
+};
+
+using Handler = void (*)(int);
+
+bool is_handled_by(int signal, Handler handler) {
+    struct sigaction action {};
+
+    REQUIRE(::sigaction(signal, nullptr, &action) == 0);
+    return action.sa_handler == handler;
+}
+
+void handle_by(int signal, Handler handler) {
+    const bool done = std::signal(signal, handler) != SIG_ERR;
+    REQUIRE(done);
+}
+
+} // namespace
+
+TEST_CASE("Signals: a signal is heard in the loop, not in the handler, and wakes it") {
+    EventLoop loop;
+    Recorder recorder;
+    const Signals signals(loop, {SIGUSR1, SIGHUP}, recorder);
+    ::raise(SIGUSR1);
+    CHECK(recorder.heard.empty());
+    loop.tick(std::chrono::seconds(2));
+    CHECK(recorder.heard == std::vector{SIGUSR1});
+    ::raise(SIGHUP);
+    ::raise(SIGUSR1);
+    loop.tick(std::chrono::seconds(2));
+    CHECK(recorder.heard == std::vector{SIGUSR1, SIGHUP, SIGUSR1});
+}
+
+TEST_CASE("Signals: a signal that interrupts the wait is not an error") {
+    EventLoop loop;
+    Recorder recorder;
+    const Signals signals(loop, {SIGALRM}, recorder);
+    const itimerval soon{{0, 0}, {0, 5000}};
+    REQUIRE(::setitimer(ITIMER_REAL, &soon, nullptr) == 0);
+    const TimePoint deadline = sys::monotonic_now() + std::chrono::seconds(3);
+    while (recorder.heard.empty() && sys::monotonic_now() < deadline) {
+        loop.tick(std::chrono::seconds(3)); // EINTR: an empty batch, then the pipe's edge
+    }
+    CHECK(recorder.heard == std::vector{SIGALRM});
+}
+
+TEST_CASE("Signals: a storm neither blocks nor is lost altogether") {
+    EventLoop loop;
+    Recorder recorder;
+    const Signals signals(loop, {SIGUSR1, SIGUSR2}, recorder);
+    for (int count = 0; count < 100'000; ++count) { // more than a pipe holds
+        ::raise(SIGUSR1);
+    }
+    loop.tick(std::chrono::seconds(2));
+    CHECK(recorder.heard.size() >= 1);
+    ::raise(SIGUSR2);
+    loop.tick(std::chrono::seconds(2));
+    CHECK(recorder.heard.back() == SIGUSR2);
+}
+
+TEST_CASE("Signals: writing to a peer that is gone does not end the process") {
+    EventLoop loop;
+    Recorder recorder;
+    const Signals signals(loop, {}, recorder);
+    CHECK(is_handled_by(SIGPIPE, SIG_IGN));
+    auto [read_end, write_end] = sys::make_pipe();
+    read_end.reset();
+    CHECK(::write(write_end.get(), "x", 1) == -1);
+}
+
+TEST_CASE("Signals: the old handlers are back when it goes") {
+    handle_by(SIGUSR1, SIG_IGN);
+    handle_by(SIGPIPE, SIG_DFL);
+    for (int round = 0; round < 2; ++round) { // one after the other is allowed
+        EventLoop loop;
+        Recorder recorder;
+        {
+            const Signals signals(loop, {SIGUSR1}, recorder);
+            CHECK_FALSE(is_handled_by(SIGUSR1, SIG_IGN));
+        }
+        CHECK(is_handled_by(SIGUSR1, SIG_IGN));
+        CHECK(is_handled_by(SIGPIPE, SIG_DFL));
+        CHECK(loop.watched() == 0);
+        ::raise(SIGUSR1);
+        loop.tick(Duration::zero());
+        CHECK(recorder.heard.empty());
+    }
+    handle_by(SIGUSR1, SIG_DFL);
+}
+
+TEST_CASE("Signals: one that cannot be caught is an error that leaves nothing behind") {
+    EventLoop loop;
+    Recorder recorder;
+    CHECK_THROWS_AS(Signals(loop, {SIGUSR1, SIGKILL}, recorder), std::system_error);
+    CHECK(loop.watched() == 0);
+    CHECK(is_handled_by(SIGUSR1, SIG_DFL));
+    const Signals signals(loop, {SIGUSR1}, recorder); // the place is free
+    ::raise(SIGUSR1);
+    loop.tick(std::chrono::seconds(2));
+    CHECK(recorder.heard.size() == 1);
+}
+
+} // namespace roomd
