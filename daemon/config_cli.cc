@@ -19,7 +19,9 @@ void add_settings(CLI::App& app, Texts& texts) {
     for (const Setting& setting : settings()) {
         std::vector<std::string>& into = texts.emplace_back();
         std::string names = flag_of(setting);
-        names = setting.name == "listen" ? "-l," + names : names;
+        if (setting.name == "listen") {
+            names.insert(0, "-l,");
+        }
         switch (kind_of(setting)) {
         case Kind::flag:
             app.add_flag(names, into)->take_last();

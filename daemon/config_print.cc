@@ -115,11 +115,11 @@ std::string room_as_toml(const RoomSpec& room, const std::string& origin) {
 constexpr std::string_view example_head =
     R"(# roomd.toml - settings of roomd. Use it with: roomd --config FILE
 #
-# Lines that begin with '#key' show the default; take the '#' away to change one. The same settings are
-# flags (--queue-bytes-max) and variables (ROOMD_QUEUE_BYTES_MAX), which are stronger than this file.
+# Lines that begin with '#key' show the default; take the '#' away to change one. The same settings
+# are flags (--queue-bytes-max) and variables (ROOMD_QUEUE_BYTES_MAX), both stronger than this file.
 # `roomd --config FILE --check-config` tells whether it is right, --print-config what is in force.
 # `systemctl reload` (SIGHUP) reads it again; if anything is wrong, nothing changes.
-# Sizes: 65536, "64KiB", "1MiB". Times: plain numbers in the unit of the name, or "500ms", "10s", "2m".
+# Sizes: 65536, "64KiB", "1MiB". Times: numbers in the unit of the name, or "500ms", "10s", "2m".
 )";
 
 constexpr std::string_view example_tail = R"(

@@ -63,7 +63,7 @@ struct Merged {
 /// Reads the whole file, at most config_bytes_max of it. Cost: one read and one parse.
 [[nodiscard]] FileSettings read_config_file(const std::string& path);
 [[nodiscard]] FileSettings parse_config_text(std::string_view text, const std::string& path);
-inline constexpr std::size_t config_bytes_max = 1024 * 1024;
+inline constexpr std::size_t config_bytes_max = 1U << 20U;
 
 /// Messages end with what to do: "try roomd --help".
 [[nodiscard]] CommandLine parse_command_line(int argc, const char* const* argv);

@@ -127,6 +127,7 @@ std::string set_option(Option option, const std::string& value, ListenerSpec& sp
 
 std::string unknown_option(std::string_view name) {
     std::vector<std::string> known;
+    known.reserve(option_names.size());
     for (const OptionName& entry : option_names) {
         known.emplace_back(entry.name);
     }

@@ -188,7 +188,8 @@ struct Log::Impl {
     std::uint64_t suppressed = 0;
     std::uint64_t lost_told = 0;
 
-    void post(LogLevel line_level, std::string_view event, std::initializer_list<LogField> fields) {
+    void post(LogLevel line_level, std::string_view event,
+              std::initializer_list<LogField> fields) const {
         backend->post(format, line_level, render_line(format, event, fields));
     }
 
@@ -212,7 +213,7 @@ struct Log::Impl {
         return true;
     }
 
-    void tell_suppressed(Kind& kind) {
+    void tell_suppressed(Kind& kind) const {
         if (kind.suppressed > 0) {
             post(LogLevel::warning, "suppressed",
                  {{"kind", kind.event}, {"lines", std::exchange(kind.suppressed, 0)}});

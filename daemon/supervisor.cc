@@ -50,23 +50,23 @@ Supervisor Supervisor::from_environment() {
     return supervisor;
 }
 
-bool Supervisor::ready(std::string_view status) const {
+bool Supervisor::ready(std::string_view status) {
     return send("READY=1\n" + status_line(status));
 }
 
-bool Supervisor::reloading(std::uint64_t monotonic_us) const {
+bool Supervisor::reloading(std::uint64_t monotonic_us) {
     return send("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(monotonic_us) + "\n");
 }
 
-bool Supervisor::stopping(std::string_view status) const {
+bool Supervisor::stopping(std::string_view status) {
     return send("STOPPING=1\n" + status_line(status));
 }
 
-bool Supervisor::status(std::string_view text) const {
+bool Supervisor::status(std::string_view text) {
     return send(status_line(text));
 }
 
-bool Supervisor::send(const std::string& message) const {
+bool Supervisor::send(const std::string& message) {
     if (!socket_) {
         return true;
     }

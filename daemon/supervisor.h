@@ -31,15 +31,15 @@ public:
     // matters. True without a service manager.
 
     /// The listeners are bound. Also ends reloading().
-    bool ready(std::string_view status) const;
+    bool ready(std::string_view status);
     /// `monotonic_us`: CLOCK_MONOTONIC when the reload began, in microseconds; systemd compares it.
-    bool reloading(std::uint64_t monotonic_us) const;
-    bool stopping(std::string_view status) const;
+    bool reloading(std::uint64_t monotonic_us);
+    bool stopping(std::string_view status);
     /// One line for `systemctl status`; control characters become spaces.
-    bool status(std::string_view text) const;
+    bool status(std::string_view text);
 
 private:
-    bool send(const std::string& message) const;
+    bool send(const std::string& message);
 
     Fd socket_;
     std::string address_; // the bytes of sun_path; a leading NUL for an abstract name

@@ -178,8 +178,8 @@ TEST_CASE("Config: every row can be set by flag, variable and file, and only wit
             // the two are held together by a rule of their own
             const bool soft = setting.name == "queue_soft_bytes";
             const std::string more = soft ? "queue_bytes_max = \"1GiB\"\n" : "";
-            const std::string file =
-                section + more + std::string(setting.name) + " = " + text + "\n";
+            std::string file = section + more;
+            file.append(setting.name).append(" = ").append(text).append("\n");
             std::vector<const char*> arguments = {flag.c_str(), text.c_str()};
             if (soft) {
                 arguments.insert(arguments.end(), {"--queue-bytes-max", "1GiB"});
@@ -413,7 +413,7 @@ TEST_CASE("Config: an unknown key is an error with line, column and what was mea
     check_refused(load_text("[[rooms]]\nname = \"ops\"\n"), 78, "did you mean room?");
     check_refused(load_text("[[room]]\nname = \"ops\"\nslwo = \"gap\"\n"), 78,
                   "did you mean slow?");
-    check_refused(load_text("\"\\u001b[2J\" = 1\n"), 78, "unknown key \"\\u001b[2J\"");
+    check_refused(load_text("\"\\u001b[2J\" = 1\n"), 78, R"(unknown key "\u001b[2J")");
 }
 
 TEST_CASE("Config: a wrong type is named with key, line, column and the type wanted") {
@@ -478,7 +478,7 @@ TEST_CASE("Config: flags and variables that are wrong name themselves") {
     check_refused(load({"--bind-retry", "-5"}), 64, "--bind-retry");
     check_refused(load({}, {"ROOMD_ROOMS_MAX=many"}), 78, "ROOMD_ROOMS_MAX: \"many\"");
     check_refused(load({}, {"ROOMD_INSECURE_PUBLIC=maybe"}), 78, "ROOMD_INSECURE_PUBLIC");
-    check_refused(load({"--name", "\x1b[2J\n"}), 64, "\"\\u001b[2J\\n\"");
+    check_refused(load({"--name", "\x1b[2J\n"}), 64, R"("\u001b[2J\n")");
 }
 
 TEST_CASE("Config: the last of two equal flags counts, and an empty variable counts as none") {

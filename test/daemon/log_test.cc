@@ -59,7 +59,7 @@ public:
     }
 
     /// Fills the pipe until it takes no byte more.
-    void fill() const {
+    static void fill() {
         REQUIRE(fcntl(STDERR_FILENO, F_SETFL, O_NONBLOCK) == 0);
         const std::string page(4096, '.');
         while (write(STDERR_FILENO, page.data(), page.size()) > 0) {
@@ -182,25 +182,21 @@ const std::vector<std::string>& injections() {
         "\r",
         std::string("a\0b", 3),
         "\x1b[2J\x1b]0;x\x07",
-        "a\xe2\x80\xa8"
-        "b\xe2\x80\xa9"
-        "c",
+        "a\u2028b\u2029c",
         "\" level=error",
         "x level=error event=closed",
         "\\",
         "\\\"",
         "\"",
-        "\",\"level\":\"error",
+        R"(","level":"error)",
         "}\n{\"level\":\"error\"}",
         "",
         " ",
         "=",
         "\t",
         "\x7f",
-        "\xc2\x85\xc2\x9b"
-        "2J",
-        "\xe2\x80\xae"
-        "evil",
+        "\u0085\u009b2J",
+        std::string({'\xe2', '\x80', '\xae'}) + "live", // U+202E
         "\xff\xfe",
         "\xc0\xaf",
         "\xed\xa0\x80",
@@ -408,7 +404,7 @@ TEST_CASE("Log: when the second is over, what was held back is told by the next 
 
 TEST_CASE("Log: a full pipe blocks nobody; lines are dropped, counted, and the end comes in time") {
     const CapturedStderr captured;
-    captured.fill();
+    CapturedStderr::fill();
     constexpr int lines = 20'000;
     auto log = std::make_unique<Log>(LogFormat::text, LogLevel::info, lines);
     auto slowest = Clock::duration::zero();
@@ -431,7 +427,7 @@ TEST_CASE("Log: a full pipe blocks nobody; lines are dropped, counted, and the e
 
 TEST_CASE("Log: when the reader comes back, whole lines follow and say how many were lost") {
     const CapturedStderr captured;
-    captured.fill();
+    CapturedStderr::fill();
     std::string text;
     {
         constexpr int lines = 5'000;

@@ -70,7 +70,7 @@ std::string unique_path() {
 
 TEST_CASE("Supervisor: each message is one datagram in the words of sd_notify") {
     const Manager manager(unique_path());
-    const Supervisor supervisor(manager.name());
+    Supervisor supervisor(manager.name());
     CHECK(supervisor.present());
     CHECK(supervisor.ready("2 listeners"));
     CHECK(manager.heard() == "READY=1\nSTATUS=2 listeners\n");
@@ -85,14 +85,14 @@ TEST_CASE("Supervisor: each message is one datagram in the words of sd_notify") 
 
 TEST_CASE("Supervisor: an abstract name is one, too") {
     const Manager manager("@roomd-notify-" + std::to_string(getpid()));
-    const Supervisor supervisor(manager.name());
+    Supervisor supervisor(manager.name());
     CHECK(supervisor.status("x"));
     CHECK(manager.heard() == "STATUS=x\n");
 }
 
 TEST_CASE("Supervisor: a status cannot smuggle in a message of its own") {
     const Manager manager(unique_path());
-    const Supervisor supervisor(manager.name());
+    Supervisor supervisor(manager.name());
     CHECK(supervisor.status(std::string_view("a\nSTOPPING=1\r\0\x1b[2J\x7f!", 20)));
     CHECK(manager.heard() == "STATUS=a STOPPING=1   [2J !\n");
     CHECK(supervisor.status(std::string(100'000, 'x')));
@@ -104,7 +104,7 @@ TEST_CASE("Supervisor: without a service manager every call does nothing and suc
          {std::string(), std::string("relative"), std::string("vsock:2:3"), std::string("@"),
           std::string("/"), "/" + std::string(200, 'x'), "@" + std::string(200, 'x')}) {
         CAPTURE(address);
-        const Supervisor supervisor(address);
+        Supervisor supervisor(address);
         CHECK_FALSE(supervisor.present());
         CHECK(supervisor.ready(""));
         CHECK(supervisor.reloading(1));
@@ -116,14 +116,14 @@ TEST_CASE("Supervisor: without a service manager every call does nothing and suc
 TEST_CASE("Supervisor: a manager that is gone is told by the result, not by a signal") {
     const std::string path = unique_path();
     { const Manager manager(path); }
-    const Supervisor supervisor(path);
+    Supervisor supervisor(path);
     CHECK(supervisor.present());
     CHECK_FALSE(supervisor.ready(""));
 }
 
 TEST_CASE("Supervisor: a manager that does not read never blocks the daemon") {
     const Manager manager(unique_path());
-    const Supervisor supervisor(manager.name());
+    Supervisor supervisor(manager.name());
     const auto begin = std::chrono::steady_clock::now();
     int refused = 0;
     for (int i = 0; i < 10'000; ++i) {
@@ -140,9 +140,10 @@ TEST_CASE("Supervisor: a manager that does not read never blocks the daemon") {
 TEST_CASE(
     "Supervisor: the variable is read once and taken away, and no child inherits the socket") {
     const Manager manager(unique_path());
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): this test has one thread
     REQUIRE(setenv("NOTIFY_SOCKET", manager.name().c_str(), 1) == 0);
-    const Supervisor supervisor = Supervisor::from_environment();
-    CHECK(std::getenv("NOTIFY_SOCKET") == nullptr);
+    Supervisor supervisor = Supervisor::from_environment();
+    CHECK(std::getenv("NOTIFY_SOCKET") == nullptr); // NOLINT(concurrency-mt-unsafe): as above
     CHECK(supervisor.ready("up"));
     CHECK(manager.heard() == "READY=1\nSTATUS=up\n");
     CHECK_FALSE(Supervisor::from_environment().present());
