@@ -414,7 +414,7 @@ TEST_CASE("EventLoop: it never sleeps while something is requeued, whatever else
     auto pipes = watched_pipes(loop, 16);
     std::size_t calls = 0;
     for (std::size_t index = 0; index < pipes.size(); ++index) {
-        pipes[index]->probe.act = [&, index] {
+        pipes[index]->probe.act = [&] {
             ++calls;
             if (random.one_in(3)) {
                 loop.again(pipes[random.below(16)]->key, Ready::readable);
