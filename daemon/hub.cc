@@ -42,9 +42,19 @@ void Hub::configure(std::string server, std::string version, const std::vector<R
         for (const RoomSpec& spec : room_specs_) {
             room->slow = spec.name == room->name.folded() ? spec.slow : room->slow;
         }
-        if (room->slow == SlowPolicy::wait) {
-            ++wait_rooms_;
-        } else {
+        wait_rooms_ += room->slow == SlowPolicy::wait ? 1U : 0U;
+        room->blocked_readers = 0;
+    });
+    // Blocked readers are only counted where somebody waits for them, and that may just have
+    // changed.
+    members_.for_each([this](Key /*key*/, const Member& member) {
+        for (const Membership& membership : member.rooms) {
+            Room& room = *rooms_.at(membership.room);
+            room.blocked_readers += member.blocked && room.slow == SlowPolicy::wait ? 1U : 0U;
+        }
+    });
+    rooms_.for_each([this](Key /*key*/, std::unique_ptr<Room>& room) {
+        if (room->blocked_readers == 0) {
             wake_producers(*room);
         }
     });
@@ -117,7 +127,7 @@ void Hub::announce(Room& room, Key room_key, const Event& event, std::uint32_t s
     }
 }
 
-Hub::Target Hub::find_target(const Member& member, std::string_view room) {
+Hub::Target Hub::find_target(const Member& member, std::string_view room) const {
     Target target;
     auto name = Name::parse(room, NameKind::room, ScriptPolicy::any);
     if (const Name* const valid = std::get_if<Name>(&name); valid != nullptr) {
@@ -217,20 +227,26 @@ void Hub::hand_out() {
         if (room != nullptr) {
             (*room)->dirty = false;
             (*room)->hand_out();
-            handed_out_.push_back(key);
+            if (!(*room)->releasing) {
+                (*room)->releasing = true;
+                handed_out_.push_back(key);
+            }
         }
     }
     dirty_.clear();
 }
 
 void Hub::after_flush() {
-    for (const Key key : handed_out_) {
+    // A room stays in the list while a slow reader holds its runs: a quiet room must not keep them
+    // for ever, or the ceiling on pinned bytes would be met by memory that nobody waits for.
+    std::erase_if(handed_out_, [this](Key key) {
         const std::unique_ptr<Room>* const room = rooms_.find(key);
-        if (room != nullptr) {
-            (*room)->release_runs();
+        if (room == nullptr) {
+            return true;
         }
-    }
-    handed_out_.clear();
+        (*room)->releasing = !(*room)->release_runs();
+        return !(*room)->releasing;
+    });
 }
 
 void Hub::on_second() {

@@ -4,9 +4,9 @@
 // Speaks to members only through Recipient, so a test's fake of ten lines replays any history of
 // commands.
 //
-// Order: everything one member hears comes in the order in which it happened. Messages wait in the
-// rooms' open runs until hand_out(); whatever is for one member alone (a reply, a private message)
-// first catches that member up.
+// Order: what one member hears of a room comes in the order in which it happened. Messages wait in
+// the rooms' open runs until hand_out(), room by room; whatever is for one member alone (a reply, a
+// private message) first catches that member up in all its rooms, and nothing overtakes it.
 //
 // Invariants (check()): membership is symmetric; the nick table holds exactly the members' names;
 // a room with an open run or an untold crowd is in its list; no room is over its limits.
@@ -123,6 +123,8 @@ public:
     [[nodiscard]] bool must_wait(Key key, const Command& command);
     /// The member's queue is (no longer) over the soft limit.
     void set_blocked(Key key, bool blocked);
+    /// In a room of slow policy `wait`: there it is waited for, so it loses nothing.
+    [[nodiscard]] bool is_waited_for(Key key) const;
 
     /// Tick's end: every dirty room's open runs go to its members.
     void hand_out();
@@ -169,7 +171,7 @@ private:
     void announce(Room& room, Key room_key, const Event& event, std::uint32_t source,
                   std::uint64_t number);
     void mark_dirty(Room& room, Key room_key);
-    [[nodiscard]] Target find_target(const Member& member, std::string_view room);
+    [[nodiscard]] Target find_target(const Member& member, std::string_view room) const;
     [[nodiscard]] Target current_target(const Member& member);
     /// The room named or the current one, replying with the error when there is none.
     [[nodiscard]] Target require(Member& member, std::string_view verb,
@@ -212,7 +214,7 @@ private:
     NameTable nicks_;
     NameTable room_names_;
     std::vector<Key> dirty_;
-    std::vector<Key> handed_out_; // of this tick, for after_flush
+    std::vector<Key> handed_out_; // rooms whose runs are to be released
     std::vector<Key> crowds_;
     TimePoint now_{};
     WallTime wall_ = 0;

@@ -88,7 +88,8 @@ void Room::serve(const Run& run, Seat& seat) const {
     }
 }
 
-void Room::release_runs() {
+bool Room::release_runs() {
+    bool released = true;
     for (Run& run : runs_) {
         if (run.chunk && run.begin == run.chunk->size() && run.chunk->references() == 1) {
             if (run.chunk->size() < run.chunk->capacity() / 8) {
@@ -97,7 +98,9 @@ void Room::release_runs() {
             run.chunk = {};
             run.begin = 0;
         }
+        released = released && !run.chunk;
     }
+    return released;
 }
 
 std::uint32_t Room::seat(Dialect dialect, Recipient& recipient, std::uint32_t member_slot) {

@@ -73,7 +73,8 @@ public:
     /// Gives one seat what it has not had; the rest of the room waits for hand_out().
     void catch_up(Dialect dialect, std::uint32_t seat);
     /// After the flush: runs that nobody holds any more go back to the arena.
-    void release_runs();
+    /// False while somebody still holds one: ask again after the next flush.
+    [[nodiscard]] bool release_runs();
 
     /// Takes a seat; the first unit it hears is the next one appended. Returns the seat's index.
     [[nodiscard]] std::uint32_t seat(Dialect dialect, Recipient& recipient,
@@ -105,6 +106,7 @@ public:
     std::uint32_t crowd_left = 0;
     std::uint32_t blocked_readers = 0; // slow policy `wait`
     std::vector<Recipient*> waiting;   // producers to resume
+    bool releasing = false;            // in the hub's list of rooms whose runs are to be released
     bool dirty = false;                // in the hub's list of rooms to hand out
 
 private:

@@ -1,11 +1,16 @@
 #include "daemon/sources.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace roomd {
 
 namespace {
 constexpr Duration minute = std::chrono::seconds(60);
+
+// Above it sources without a connection are forgotten at once, so that somebody with very many
+// addresses cannot make the table grow; what that loses is a minute's memory of them.
+constexpr std::size_t sources_kept_max = 65'536; // as crowded_ begins
 } // namespace
 
 std::size_t Sources::Hash::operator()(const SourceKey& source) const {
@@ -16,6 +21,11 @@ std::size_t Sources::Hash::operator()(const SourceKey& source) const {
 
 Sources::Verdict Sources::admit(const SourceKey& source, std::uint32_t open_max,
                                 std::uint32_t per_minute_max, TimePoint now) {
+    if (table_.size() >= crowded_) {
+        std::erase_if(table_, [](const auto& item) { return item.second.open == 0; });
+        crowded_ =
+            std::max(sources_kept_max, 2 * table_.size()); // so the walk is paid for by inserts
+    }
     Entry& entry = table_[source];
     if (now - entry.minute >= minute) {
         entry.minute = now;

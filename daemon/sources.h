@@ -43,6 +43,7 @@ private:
     };
 
     std::unordered_map<SourceKey, Entry, Hash> table_;
+    std::size_t crowded_ = 65'536; // entries from which those without a connection are forgotten
 };
 
 } // namespace roomd
