@@ -45,6 +45,7 @@ DatagramListener::~DatagramListener() {
 }
 
 void DatagramListener::on_ready(Ready /*ready*/) {
+    hub_->set_time(loop_->now(), sys::wall_now());
     for (int budget = datagrams_per_tick_max; budget > 0; --budget) {
         SocketAddress sender;
         const IoResult result = sys::receive_datagram(fd_.get(), buffer_, sender);

@@ -60,78 +60,40 @@ std::uint32_t Server::connections_max() const {
     return static_cast<std::uint32_t>(wanted == 0 ? left : std::min<std::uint64_t>(left, wanted));
 }
 
-void Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
-    const ListenerSpec* const spec = spec_of(listener);
-    assert(spec != nullptr);
-    if (sessions_.size() >= connections_max()) {
-        counters_.hit(Limit::connections_max);
-        refuse(fd, *spec, "full: there are as many connections as there may be; try again later");
-        return;
-    }
-    const bool strangers = !is_local(peer);
-    SourceKey source{};
-    if (spec->limits == RateLimits::on || (spec->limits == RateLimits::by_address && strangers)) {
-        source = source_of(peer);
-        const auto verdict =
-            sources_.admit(source, config_.limits.source_connections_max,
-                           config_.limits.source_connects_per_minute_max, loop_.now());
-        if (verdict != Sources::Verdict::welcome) {
-            const bool many = verdict == Sources::Verdict::too_many;
-            counters_.hit(many ? Limit::source_connections_max
-                               : Limit::source_connects_per_minute_max);
-            refuse(fd, *spec,
-                   many ? "full: too many connections from your address"
-                        : "rate_limited: too many new connections from your address");
-            return;
-        }
-    }
-    const Limits& limits = config_.limits;
-    sys::tune_stream(fd.get(), {limits.keepalive_idle_s, limits.keepalive_interval_s,
-                                limits.keepalive_probes, limits.user_timeout_ms});
-    ++counters_.accepted;
-    const Key key = sessions_.insert(
-        std::make_unique<Session>(*this, host_, std::move(fd), *spec, strangers, source));
-    if (config_.log_level <= LogLevel::debug) {
-        log_.line(LogLevel::debug, "connected",
-                  {{"connection", std::uint64_t{key.slot}}, {"peer", to_string(peer)}});
-    }
-    sessions_.at(key)->start(key);
-}
-
-void Server::on_refuse(Listener& listener, const Fd& fd, const SocketAddress& /*peer*/) {
-    counters_.hit(Limit::connections_max);
-    refuse(fd, *spec_of(listener), "full: no descriptor is left for you; try again later");
-}
-
-void Server::refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why) {
-    ++counters_.refused;
-    std::string text;
-    const bool frame = spec.framing == Framing::frame;
-    encode_payload(text, frame ? Framing::frame : Framing::line, "! " + std::string(why));
-    const iovec piece{text.data(), text.size()};
-    static_cast<void>(sys::write_some(fd.get(), std::span(&piece, 1)));
-    sys::shutdown_write(fd.get());
-    // What the peer has sent already must be read, or the close would destroy the answer. There is
-    // no descriptor to wait with, so what comes later is its loss.
-    std::array<char, 4096> heard{};
-    const iovec into{heard.data(), heard.size()};
-    while (sys::read_some(fd.get(), std::span(&into, 1)).status == IoStatus::ok) {
-    }
-    log_.line(LogLevel::warning, "refused", {{"reason", why.substr(0, why.find(':'))}});
-}
-
-void Server::on_accept_error(Listener& /*listener*/, int error) {
-    ++counters_.accept_errors;
-    log_.line(LogLevel::error, "accept_failed", {{"error", sys::error_text(error)}});
-}
-
 bool Server::must_hand_out() const {
     return hub_.bytes_said() > config_.limits.said_bytes_per_tick_max ||
            arena_.bytes_pinned() > config_.limits.pinned_bytes_max;
 }
 
+// While a tick cannot take all that is to be said, those who had to wait go first, round by round:
+// newcomers get into the next round. Otherwise whoever the kernel happens to name first would speak
+// each time, and others never.
+bool Server::may_speak(Turn& turn) {
+    const bool speaking = turn.tick == loop_.ticks();
+    const bool its_turn = turn.round != 0 && turn.round <= round_;
+    if (must_hand_out() || (others_wait_ && !speaking && !its_turn)) {
+        refused_ = true;
+        refused_in_turn_ = refused_in_turn_ || (its_turn && !speaking);
+        turn.round = its_turn && !speaking ? turn.round : round_ + 1;
+        return false;
+    }
+    turn = {loop_.ticks(), 0};
+    return true;
+}
+
+void Server::tell_time() {
+    if (told_tick_ != loop_.ticks()) {
+        told_tick_ = loop_.ticks();
+        hub_.set_time(loop_.now(), sys::wall_now());
+    }
+}
+
 void Server::doom(Session& session) {
     doomed_.push_back(session.key());
+}
+
+void Server::judge_later(Session& session) {
+    suspects_.push_back(session.key());
 }
 
 void Server::on_session_closed(Session& session) {
@@ -139,6 +101,7 @@ void Server::on_session_closed(Session& session) {
 }
 
 Activity Server::on_tick_end() {
+    tell_time();
     hub_.hand_out();
     if (tracer_.write_pending()) {
         hub_.hand_out();
@@ -147,7 +110,8 @@ Activity Server::on_tick_end() {
     hub_.after_flush();
     judge();
     bury();
-    hub_.set_time(loop_.now(), sys::wall_now());
+    round_ += std::exchange(refused_in_turn_, false) ? 0U : 1U;
+    others_wait_ = std::exchange(refused_, false);
     if (checking_) {
         check();
     }
@@ -164,6 +128,11 @@ void Server::judge() {
     for (const Key key : std::exchange(doomed_, {})) {
         if (std::unique_ptr<Session>* const session = sessions_.find(key); session != nullptr) {
             (*session)->end(CloseReason::slow, "you read more slowly than your rooms speak");
+        }
+    }
+    for (const Key key : std::exchange(suspects_, {})) {
+        if (std::unique_ptr<Session>* const session = sessions_.find(key); session != nullptr) {
+            (*session)->tell_blocked();
         }
     }
     if (arena_.bytes_pinned() > config_.limits.pinned_bytes_max) {
@@ -207,7 +176,7 @@ void Server::bury() {
         }
         const Session& session = **found;
         ++counters_.closed;
-        if (session.source() != SourceKey{}) {
+        if (session.limited()) {
             sources_.release(session.source());
         }
         sessions_.erase(key);
@@ -217,7 +186,6 @@ void Server::bury() {
             listener.stream->resume();
         }
     }
-    drop_unused_specs();
 }
 
 // While the session still knows who it was.
@@ -242,8 +210,10 @@ void Server::on_session_ending(const Session& session) {
 
 void Server::on_timer(TimerKey /*key*/) {
     second_ = loop_.after(std::chrono::seconds(1), *this);
+    tell_time();
     hub_.on_second();
     sources_.sweep(loop_.now());
+    drop_unused_specs(); // it walks all sessions, so not at each burial
 }
 
 void Server::stop() {

@@ -86,8 +86,14 @@ public:
 
     /// No more payloads this tick: enough was said to hand out first, or too much memory is pinned.
     [[nodiscard]] bool must_hand_out() const;
+    /// Whether a session may take another payload in this tick, or has to requeue its input.
+    [[nodiscard]] bool may_speak(Turn& turn);
+    /// The hub's clock is this tick's: before anything is said in it. O(1).
+    void tell_time();
     /// `session` is to be ended with `slow` when it is safe.
     void doom(Session& session);
+    /// Its queue has passed the soft limit: the hub is to know at the tick's end.
+    void judge_later(Session& session);
     /// It has a reason now and is about to leave its rooms: for the log.
     void on_session_ending(const Session& session);
     /// The stream has closed: bury it at the tick's end.
@@ -158,10 +164,16 @@ private:
     std::vector<std::pair<std::string, Fd>> inherited_;
     std::vector<OpenListener> retired_; // specs of closed listeners that sessions still refer to
     std::vector<Key> doomed_;
+    std::vector<Key> suspects_; // queues that have passed the soft limit
     std::vector<Key> dead_;
     TimerKey second_;
     TimePoint drain_deadline_{};
     std::uint64_t descriptors_ = 0;
+    std::uint64_t told_tick_ = 0;  // of the hub's clock
+    std::uint64_t round_ = 1;      // of those who wait to speak
+    bool others_wait_ = false;     // some were refused in the last tick
+    bool refused_ = false;         // in this one
+    bool refused_in_turn_ = false; // although it was their round
     bool stopping_ = false;
     bool checking_ = false;
 };

@@ -188,6 +188,10 @@ std::vector<Server::Bound> Server::bound() const {
 }
 
 bool Server::reload(const Config& config, std::string& error) {
+    if (stopping_) {
+        error = "the server is going down";
+        return false;
+    }
     const auto same_endpoint = [](const ListenerSpec& left, const ListenerSpec& right) {
         return left.endpoint == right.endpoint;
     };

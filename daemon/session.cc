@@ -10,32 +10,13 @@
 // session_input.cc.
 namespace roomd {
 
-namespace {
-
-// The longest step of the session's timer: every patience is counted in steps, so it is their
-// precision.
-constexpr std::uint32_t step_ms_max = 1000;
-
-// Adds a step to a patience that is running, or starts it anew; says when it is over.
-bool run_out(std::uint16_t& waited_ms, bool running, std::uint32_t ms_max, std::uint32_t step_ms) {
-    if (!running) {
-        waited_ms = 0;
-        return false;
-    }
-    waited_ms =
-        static_cast<std::uint16_t>(std::min<std::uint32_t>(waited_ms + step_ms, UINT16_MAX));
-    return waited_ms >= std::min<std::uint32_t>(ms_max, UINT16_MAX);
-}
-
-} // namespace
-
 Session::Session(Server& server, StreamHost& host, Fd fd, const ListenerSpec& spec, bool strangers,
                  SourceKey source)
     : server_(&server), spec_(&spec), stream_(host, std::move(fd), *this),
-      decoder_(spec.framing, server.limits().wire), strangers_(strangers) {
-    const bool limited =
-        spec.limits == RateLimits::on || (spec.limits == RateLimits::by_address && strangers);
-    if (limited) {
+      decoder_(spec.framing, server.limits().wire), strangers_(strangers),
+      limited_(spec.limits == RateLimits::on ||
+               (spec.limits == RateLimits::by_address && strangers)) {
+    if (limited_) {
         extra_ = std::make_unique<Extra>();
         extra_->source = source;
     }
@@ -77,6 +58,7 @@ void Session::deliver(const ChunkRef& chunk, std::uint32_t from, std::uint32_t t
         server_->counters().hit(Limit::queue_entries_max);
         overflow(policy);
     }
+    note_blocked();
 }
 
 void Session::deliver(std::string_view bytes) {
@@ -84,6 +66,23 @@ void Session::deliver(std::string_view bytes) {
         server_->tracer().sent(key_.slot, member_, framing(), bytes);
     }
     stream_.send(bytes);
+    note_blocked();
+}
+
+// A stream that the kernel has blocked is not flushed and so not told of (on_flushed): then the
+// producers of a room that waits for it would never hear that they have to wait.
+void Session::note_blocked() {
+    if (!blocked_ && stream_.output().bytes() > server_->limits().queue_soft_bytes) {
+        server_->judge_later(*this);
+    }
+}
+
+void Session::tell_blocked() {
+    const bool over_soft = stream_.output().bytes() > server_->limits().queue_soft_bytes;
+    if (over_soft != blocked_) {
+        blocked_ = over_soft;
+        server_->hub().set_blocked(member_, over_soft);
+    }
 }
 
 bool Session::congested() const {
@@ -98,9 +97,13 @@ void Session::overflow(SlowPolicy policy) {
         server_->doom(*this);
         return;
     }
-    const std::uint32_t left = server_->limits().queue_bytes_max / 2;
+    // Half of what waits, be it too many bytes or too many pieces, so that this is not done again
+    // for every message.
+    const Limits& limits = server_->limits();
+    const OutQueue& output = stream_.output();
+    const std::uint32_t left = std::min(limits.queue_bytes_max, output.bytes()) / 2;
     server_->counters().messages_dropped += stream_.drop_oldest(left);
-    if (stream_.output().bytes() > server_->limits().queue_bytes_max) {
+    if (output.bytes() > limits.queue_bytes_max || output.entries() > limits.queue_entries_max) {
         server_->doom(*this); // what remains is its own answers
     }
 }
@@ -118,7 +121,7 @@ void Session::relieve() {
 
 void Session::write_notice(Stream& /*stream*/, const std::vector<Lost>& lost, std::string& out) {
     const Member* const member = server_->hub().member(member_);
-    const Dialect dialect = member != nullptr ? member->dialect : Dialect{framing(), Format::event};
+    const Dialect dialect{framing(), member != nullptr ? member->dialect.format : last_format_};
     for (const Lost& range : lost) {
         encode(out, dialect, GapEvent{range.label.get()->text(), range.first, range.last});
     }
@@ -134,16 +137,12 @@ void Session::on_flushed(Stream& stream) {
         }
         if (stream.reading_paused() && (extra_ == nullptr || !extra_->has_parked) &&
             !hub.replaying(member_)) {
-            stream.resume_reading();
+            go_on();
         }
     } else if (framing() == Framing::echo && output.own_bytes() < limits.reply_bytes_max / 2) {
         stream.resume_reading();
     }
-    const bool over_soft = output.bytes() > limits.queue_soft_bytes;
-    if (over_soft != blocked_) {
-        blocked_ = over_soft;
-        hub.set_blocked(member_, over_soft);
-    }
+    tell_blocked();
     if (!output.empty()) {
         arm();
     }
@@ -152,6 +151,8 @@ void Session::on_flushed(Stream& stream) {
 void Session::leave() {
     if (member_) {
         server_->tracer().forget(member_);
+        const Member* const member = server_->hub().member(member_);
+        last_format_ = member != nullptr ? member->dialect.format : last_format_;
         server_->hub().leave(member_, word(reason_));
         member_ = {};
     }
@@ -169,8 +170,9 @@ void Session::end(CloseReason reason, std::string_view text) {
     reason_ = reason;
     server_->on_session_ending(*this);
     const Member* const member = server_->hub().member(member_);
-    // At the end of its stream only a program that reads events needs a last word.
-    if (member != nullptr &&
+    // At the end of its stream only a program that reads events needs a last word; a web client has
+    // had its answer, and nothing may follow that.
+    if (member != nullptr && reason != CloseReason::http &&
         (reason != CloseReason::end || member->dialect.format == Format::event)) {
         server_->hub().reply(member_, ByeEvent{word(reason), text});
     }
@@ -195,102 +197,6 @@ void Session::on_closed(Stream& /*stream*/, StreamEnd /*end*/) {
     }
     leave();
     server_->on_session_closed(*this);
-}
-
-std::uint32_t Session::step_ms() const {
-    return spec_->flush_ms == 0 ? step_ms_max : std::min(spec_->flush_ms, step_ms_max);
-}
-
-void Session::arm() {
-    if (!timer_) {
-        timer_ = server_->loop().after(std::chrono::milliseconds(step_ms()), *this);
-    }
-}
-
-// Half a payload waits. Where it is to count as a line after a while, the while begins now.
-void Session::arm_for_partial() {
-    if (spec_->flush_ms != 0 && !partial_armed_) {
-        server_->loop().cancel(timer_);
-        timer_ = {};
-        partial_armed_ = true;
-    }
-    arm();
-}
-
-void Session::on_timer(TimerKey /*key*/) {
-    timer_ = {};
-    if (stream_.closed()) {
-        return;
-    }
-    partial_armed_ = false;
-    if (spec_->flush_ms != 0 && !ending_ && decoder_.partial(stream_.input().size())) {
-        const Step step = decoder_.flush_line(stream_.input().readable());
-        if (take_step(step) == Next::go_on) {
-            on_input(stream_);
-        }
-    }
-    if (!stream_.closed() && watch_second()) {
-        arm();
-    }
-}
-
-// One step of every patience. True while there is something to be patient about.
-bool Session::watch_second() {
-    const Limits& limits = server_->limits();
-    Counters& counters = server_->counters();
-    const bool unsent = !stream_.output().empty();
-    const TimePoint now = server_->loop().now();
-    if (ending_) {
-        // A goodbye is waited for while it makes progress, but not for ever.
-        const auto stuck = std::chrono::milliseconds(limits.linger_ms_max);
-        const bool over = run_out(leaving_ms_, true,
-                                  unsent ? limits.stalled_ms_max : limits.linger_ms_max, step_ms());
-        if (over || (unsent && stream_.blocked() && now - stream_.blocked_since() >= stuck)) {
-            counters.hit(Limit::linger_ms_max);
-            stream_.close_now();
-            return false;
-        }
-        return true;
-    }
-    if (unsent && stream_.blocked() &&
-        now - stream_.blocked_since() >= std::chrono::milliseconds(limits.stalled_ms_max)) {
-        counters.hit(Limit::stalled_ms_max);
-        end(CloseReason::slow, "you have read nothing for too long");
-        return true;
-    }
-    if (over_soft_limit()) {
-        return true;
-    }
-    const bool partial = decoder_.partial(stream_.input().size()) && !stream_.reading_paused();
-    if (run_out(partial_ms_, partial, limits.partial_ms_max, step_ms())) {
-        counters.hit(Limit::partial_ms_max);
-        end(CloseReason::idle, "what you began to send did not end in time");
-        return true;
-    }
-    const bool silent = strangers_ && !heard_;
-    if (run_out(silent_ms_, silent, limits.first_payload_ms_max, step_ms())) {
-        counters.hit(Limit::first_payload_ms_max);
-        end(CloseReason::idle, "you have said nothing");
-        return true;
-    }
-    return unsent || partial || silent;
-}
-
-bool Session::over_soft_limit() {
-    const Limits& limits = server_->limits();
-    if (!run_out(soft_ms_, stream_.output().bytes() > limits.queue_soft_bytes, limits.queue_soft_ms,
-                 step_ms())) {
-        return false;
-    }
-    soft_ms_ = 0;
-    server_->counters().hit(Limit::queue_soft_bytes);
-    const Member* const member = server_->hub().member(member_);
-    if (member == nullptr || member->dialect.format == Format::plain) {
-        end(CloseReason::slow, "you read more slowly than your rooms speak");
-        return true;
-    }
-    server_->counters().messages_dropped += stream_.drop_oldest(limits.queue_soft_bytes / 2);
-    return false;
 }
 
 } // namespace roomd

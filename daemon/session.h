@@ -31,6 +31,13 @@ namespace roomd {
 
 class Server;
 
+/// When a session may speak while there is more to be said than one tick takes: see
+/// Server::may_speak().
+struct Turn {
+    std::uint64_t tick = 0;  // the one in which it has begun to speak
+    std::uint64_t round = 0; // 0: it has not been told to wait
+};
+
 class Session final : public StreamOwner, public Recipient, public Timed {
 public:
     /// `spec` must outlive the session. `strangers`: the peer is not on this machine. Throws
@@ -72,6 +79,12 @@ public:
 
     [[nodiscard]] bool ending() const { return ending_; }
 
+    /// Rates and limits per source hold for it.
+    [[nodiscard]] bool limited() const { return limited_; }
+
+    /// Tells the hub whether the queue is over the soft limit. Not while the hub is handing out.
+    void tell_blocked();
+
     // StreamOwner
     void on_input(Stream& stream) override;
     void on_end_of_input(Stream& stream) override;
@@ -111,13 +124,23 @@ private:
     [[nodiscard]] bool take_parked();
     void show_stats();
 
+    void go_on();
+
+    // session.cc
+    void note_blocked();
     void overflow(SlowPolicy policy);
     void leave();
+
+    // session_patience.cc
     void arm();
     void arm_for_partial();
+    void set_timer();
+    void flush_if_due();
     [[nodiscard]] std::uint32_t step_ms() const;
-    [[nodiscard]] bool watch_second();
-    [[nodiscard]] bool over_soft_limit();
+    [[nodiscard]] bool watch(std::uint32_t step_ms);
+    [[nodiscard]] bool watch_goodbye(std::uint32_t step_ms);
+    [[nodiscard]] bool has_stalled(std::uint32_t ms_max) const;
+    [[nodiscard]] bool over_soft_limit(std::uint32_t step_ms);
 
     Server* server_;
     const ListenerSpec* spec_;
@@ -127,18 +150,23 @@ private:
     Key member_;
     TimerKey timer_;
     std::unique_ptr<Extra> extra_;
-    std::uint32_t unparsed_ = 0;   // bytes that the last look at the input left; for traces
-    std::uint16_t partial_ms_ = 0; // how long, in timer steps, the same payload has been unfinished
-    std::uint16_t soft_ms_ = 0;    // how long over the soft limit
-    std::uint16_t silent_ms_ = 0;  // strangers: since the connect without a payload
-    std::uint16_t leaving_ms_ = 0; // since the goodbye
+    std::uint32_t unparsed_ = 0;     // bytes that the last look at the input left; for traces
+    TimePoint watched_{};            // the patiences are counted up to here, while timer_ runs
+    TimePoint flush_at_{};           // half a line counts as one then; zero: none waits for that
+    std::uint32_t partial_ms_ = 0;   // how long the same payload has been unfinished
+    std::uint32_t soft_ms_ = 0;      // how long over the soft limit
+    std::uint32_t silent_ms_ = 0;    // strangers: since the connect without a payload
+    std::uint32_t leaving_ms_ = 0;   // since the goodbye, until it was sent
+    std::uint32_t lingering_ms_ = 0; // since it was sent
+    Turn turn_;
     CloseReason reason_ = CloseReason::reset;
     bool strangers_;
+    bool limited_;
     bool begun_ = false; // greeted, and in the listener's room if it has one
     bool heard_ = false; // has sent a payload
     bool ending_ = false;
-    bool blocked_ = false;       // the hub was told
-    bool partial_armed_ = false; // timer_ runs since half a line came (flush)
+    bool blocked_ = false;               // the hub was told
+    Format last_format_ = Format::event; // when it left the hub
 };
 
 } // namespace roomd

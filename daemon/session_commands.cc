@@ -23,7 +23,7 @@ bool Session::allowed(const Command& command) {
                                       "only on a listener with debug=on"});
         return false;
     }
-    if (extra_ == nullptr || !(spec_->limits == RateLimits::on || strangers_)) {
+    if (!limited_) {
         return true;
     }
     std::uint64_t fanout_bytes = 0;

@@ -27,6 +27,7 @@ bool moves(const std::variant<Command, BadCommand>& parsed) {
 } // namespace
 
 void Session::on_input(Stream& stream) {
+    server_->tell_time();
     if (decoder_.framing() == Framing::echo) {
         echo();
         return;
@@ -92,7 +93,7 @@ bool Session::may_go_on() {
         stream_.pause_reading(); // until the replay is through: on_flushed
         return false;
     }
-    if (server_->must_hand_out()) {
+    if (!server_->may_speak(turn_)) {
         stream_.requeue_input();
         return false;
     }
@@ -107,7 +108,7 @@ Session::Next Session::take_step(const Step& step) {
         }
         heard_ = true;
         partial_ms_ = 0;
-        partial_armed_ = false;
+        flush_at_ = {};
         ++server_->counters().payloads;
         const Next next = take_payload(payload->text);
         if (!stream_.closed()) {
@@ -163,9 +164,15 @@ void Session::park(std::string_view payload) {
 
 void Session::resume() {
     if (!ending_) {
-        stream_.resume_reading(); // on_input() comes next tick, when nothing else is going on in
-                                  // the hub
+        go_on(); // next tick, when nothing else is going on in the hub
     }
+}
+
+// Reading again. The input is looked at even if there is none: a payload may be parked, and if the
+// stream has ended no event would ever lead here again.
+void Session::go_on() {
+    stream_.resume_reading();
+    stream_.requeue_input();
 }
 
 // The payload that had to wait goes first. False: it has to wait again.

@@ -1,0 +1,94 @@
+#include "daemon/server.h"
+#include "reactor/sys.h"
+
+#include <array>
+#include <cassert>
+#include <system_error>
+
+// Who is let in, and what those hear who are not.
+namespace roomd {
+
+namespace {
+// A refused peer that sends faster than it is read must not hold the reactor.
+constexpr int refusal_reads_max = 16;
+} // namespace
+
+void Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
+    const ListenerSpec* const spec = spec_of(listener);
+    assert(spec != nullptr);
+    if (sessions_.size() >= connections_max()) {
+        counters_.hit(Limit::connections_max);
+        refuse(fd, *spec, "full: there are as many connections as there may be; try again later");
+        return;
+    }
+    const bool strangers = !is_local(peer);
+    SourceKey source{};
+    const bool limited =
+        spec->limits == RateLimits::on || (spec->limits == RateLimits::by_address && strangers);
+    if (limited) {
+        source = source_of(peer);
+        const auto verdict =
+            sources_.admit(source, config_.limits.source_connections_max,
+                           config_.limits.source_connects_per_minute_max, loop_.now());
+        if (verdict != Sources::Verdict::welcome) {
+            const bool many = verdict == Sources::Verdict::too_many;
+            counters_.hit(many ? Limit::source_connections_max
+                               : Limit::source_connects_per_minute_max);
+            refuse(fd, *spec,
+                   many ? "full: too many connections from your address"
+                        : "rate_limited: too many new connections from your address");
+            return;
+        }
+    }
+    const Limits& limits = config_.limits;
+    sys::tune_stream(fd.get(), {limits.keepalive_idle_s, limits.keepalive_interval_s,
+                                limits.keepalive_probes, limits.user_timeout_ms});
+    std::unique_ptr<Session> session;
+    try {
+        session = std::make_unique<Session>(*this, host_, std::move(fd), *spec, strangers, source);
+    } catch (const std::system_error& error) { // the poller takes no more
+        if (limited) {
+            sources_.release(source);
+        }
+        on_accept_error(listener, error.code().value());
+        return;
+    }
+    ++counters_.accepted;
+    tell_time();
+    const Key key = sessions_.insert(std::move(session));
+    if (config_.log_level <= LogLevel::debug) {
+        log_.line(LogLevel::debug, "connected",
+                  {{"connection", std::uint64_t{key.slot}}, {"peer", to_string(peer)}});
+    }
+    sessions_.at(key)->start(key);
+}
+
+void Server::on_refuse(Listener& listener, const Fd& fd, const SocketAddress& /*peer*/) {
+    counters_.hit(Limit::connections_max);
+    refuse(fd, *spec_of(listener), "full: no descriptor is left for you; try again later");
+}
+
+void Server::refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why) {
+    ++counters_.refused;
+    std::string text;
+    const bool frame = spec.framing == Framing::frame;
+    encode_payload(text, frame ? Framing::frame : Framing::line, "! " + std::string(why));
+    const iovec piece{text.data(), text.size()};
+    static_cast<void>(sys::write_some(fd.get(), std::span(&piece, 1)));
+    sys::shutdown_write(fd.get());
+    // What the peer has sent already must be read, or the close would destroy the answer. There is
+    // no descriptor to wait with, so what comes later is its loss.
+    std::array<char, 4096> heard{};
+    const iovec into{heard.data(), heard.size()};
+    int budget = refusal_reads_max;
+    while (budget-- > 0 && sys::read_some(fd.get(), std::span(&into, 1)).status == IoStatus::ok) {
+    }
+    log_.line(LogLevel::warning, "refused", {{"reason", why.substr(0, why.find(':'))}});
+}
+
+void Server::on_accept_error(Listener& /*listener*/, int error) {
+    ++counters_.accept_errors;
+    log_.line(LogLevel::error, "accept_failed", {{"error", sys::error_text(error)}});
+}
+
+} // namespace roomd

@@ -1,0 +1,160 @@
+#include "daemon/server.h"
+#include "daemon/session.h"
+
+#include <algorithm>
+
+// How long a session may take, for whatever it is that is waited for. One timer for all of it.
+namespace roomd {
+
+namespace {
+
+// The timer's longest and shortest step. A patience is counted in steps, so a step is no longer
+// than the shortest patience, and a patience may end a step early.
+constexpr std::uint32_t step_ms_max = 1000;
+constexpr std::uint32_t step_ms_min = 10;
+
+// Adds to a patience that is running, or starts it anew; says when it is over.
+bool run_out(std::uint32_t& waited_ms, bool running, std::uint32_t ms_max, std::uint32_t step_ms) {
+    waited_ms = running ? waited_ms + step_ms : 0;
+    return running && waited_ms >= ms_max;
+}
+
+} // namespace
+
+std::uint32_t Session::step_ms() const {
+    const Limits& limits = server_->limits();
+    const std::uint32_t shortest =
+        std::min({limits.partial_ms_max, limits.first_payload_ms_max, limits.linger_ms_max,
+                  limits.stalled_ms_max, limits.queue_soft_ms});
+    return std::clamp(shortest, step_ms_min, step_ms_max);
+}
+
+void Session::arm() {
+    if (!timer_) {
+        watched_ = server_->loop().now();
+        set_timer();
+    }
+}
+
+void Session::set_timer() {
+    const TimePoint now = server_->loop().now();
+    TimePoint deadline = watched_ + std::chrono::milliseconds(step_ms());
+    if (flush_at_ != TimePoint{}) {
+        deadline = std::min(deadline, flush_at_);
+    }
+    server_->loop().cancel(timer_);
+    timer_ = server_->loop().after(deadline - now, *this);
+}
+
+// Half a payload waits. Where it is to count as a line after a while, the while begins now.
+void Session::arm_for_partial() {
+    arm();
+    if (spec_->flush_ms != 0 && flush_at_ == TimePoint{}) {
+        flush_at_ = server_->loop().now() + std::chrono::milliseconds(spec_->flush_ms);
+        set_timer();
+    }
+}
+
+void Session::on_timer(TimerKey /*key*/) {
+    timer_ = {};
+    if (stream_.closed()) {
+        return;
+    }
+    server_->tell_time();
+    // Time that the whole process stood still is nobody's fault: at most a step is counted.
+    const TimePoint now = server_->loop().now();
+    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(now - watched_);
+    watched_ += waited;
+    const auto counted = std::min<std::int64_t>(waited.count(), step_ms());
+    flush_if_due();
+    if (!stream_.closed() && watch(static_cast<std::uint32_t>(counted)) && !timer_) {
+        set_timer();
+    }
+}
+
+// The line so far counts as a line. If commands have to wait now, so has this one: the input is
+// looked at again when they may go on, and the time begins anew.
+void Session::flush_if_due() {
+    if (flush_at_ == TimePoint{} || server_->loop().now() < flush_at_) {
+        return;
+    }
+    flush_at_ = {};
+    if (!decoder_.partial(stream_.input().size()) || !may_go_on()) {
+        return;
+    }
+    const Step step = decoder_.flush_line(stream_.input().readable());
+    if (take_step(step) == Next::go_on) {
+        on_input(stream_);
+    }
+}
+
+// Counts every patience. True while there is something to be patient about.
+bool Session::watch(std::uint32_t step_ms) {
+    if (ending_) {
+        return watch_goodbye(step_ms);
+    }
+    const Limits& limits = server_->limits();
+    Counters& counters = server_->counters();
+    const bool unsent = !stream_.output().empty();
+    if (unsent && has_stalled(limits.stalled_ms_max)) {
+        counters.hit(Limit::stalled_ms_max);
+        end(CloseReason::slow, "you have read nothing for too long");
+        return true;
+    }
+    if (over_soft_limit(step_ms)) {
+        return true;
+    }
+    const bool partial = decoder_.partial(stream_.input().size()) && !stream_.reading_paused();
+    if (run_out(partial_ms_, partial, limits.partial_ms_max, step_ms)) {
+        counters.hit(Limit::partial_ms_max);
+        end(CloseReason::idle, "what you began to send did not end in time");
+        return true;
+    }
+    const bool silent = strangers_ && !heard_;
+    if (run_out(silent_ms_, silent, limits.first_payload_ms_max, step_ms)) {
+        counters.hit(Limit::first_payload_ms_max);
+        end(CloseReason::idle, "you have said nothing");
+        return true;
+    }
+    return unsent || partial || silent || flush_at_ != TimePoint{};
+}
+
+// A goodbye is waited for while it makes progress, but not for ever; and then, for a while, the
+// peer's own close, so that nothing it still sends destroys what it has not read.
+bool Session::watch_goodbye(std::uint32_t step_ms) {
+    const Limits& limits = server_->limits();
+    const bool unsent = !stream_.output().empty();
+    const bool over = unsent ? run_out(leaving_ms_, true, limits.stalled_ms_max, step_ms)
+                             : run_out(lingering_ms_, true, limits.linger_ms_max, step_ms);
+    if (over || (unsent && has_stalled(limits.linger_ms_max))) {
+        server_->counters().hit(Limit::linger_ms_max);
+        stream_.close_now();
+        return false;
+    }
+    return true;
+}
+
+bool Session::has_stalled(std::uint32_t ms_max) const {
+    return stream_.blocked() &&
+           server_->loop().now() - stream_.blocked_since() >= std::chrono::milliseconds(ms_max);
+}
+
+bool Session::over_soft_limit(std::uint32_t step_ms) {
+    const Limits& limits = server_->limits();
+    const bool over = stream_.output().bytes() > limits.queue_soft_bytes &&
+                      !server_->hub().is_waited_for(member_);
+    if (!run_out(soft_ms_, over, limits.queue_soft_ms, step_ms)) {
+        return false;
+    }
+    soft_ms_ = 0;
+    server_->counters().hit(Limit::queue_soft_bytes);
+    const Member* const member = server_->hub().member(member_);
+    if (member == nullptr || member->dialect.format == Format::plain) {
+        end(CloseReason::slow, "you read more slowly than your rooms speak");
+        return true;
+    }
+    server_->counters().messages_dropped += stream_.drop_oldest(limits.queue_soft_bytes / 2);
+    return false;
+}
+
+} // namespace roomd
