@@ -140,7 +140,7 @@ public:
     [[nodiscard]] std::uint64_t bytes_said() const { return bytes_said_; }
 
     /// Members that would hear this command's text.
-    [[nodiscard]] std::size_t audience(Key key, const Command& command) const;
+    [[nodiscard]] std::size_t audience(Key key, const Command& command);
 
     [[nodiscard]] const Member* member(Key key) const { return members_.find(key); }
 

@@ -189,24 +189,12 @@ void Hub::apply(Key key, const Ping& command) {
     reply_to(members_.at(key), PingReply{command.token});
 }
 
-std::size_t Hub::audience(Key key, const Command& command) const {
+std::size_t Hub::audience(Key key, const Command& command) {
     const Member& member = members_.at(key);
-    const Room* room = nullptr;
-    if (const Say* const said = std::get_if<Say>(&command); said != nullptr) {
-        const Target target = find_target(member, said->room);
-        room = target.seated ? target.room : nullptr;
-    } else if (!member.rooms.empty()) {
-        room = rooms_.at(member.rooms.back().room).get();
-    }
-    return room == nullptr ? 0 : room->members();
-}
-
-bool Hub::is_waited_for(Key key) const {
-    const Member* const member = wait_rooms_ == 0 ? nullptr : members_.find(key);
-    return member != nullptr &&
-           std::any_of(member->rooms.begin(), member->rooms.end(), [this](const auto& membership) {
-               return rooms_.at(membership.room)->slow == SlowPolicy::wait;
-           });
+    const Say* const said = std::get_if<Say>(&command);
+    const Target target =
+        said != nullptr ? find_target(member, said->room) : current_target(member);
+    return target.seated ? target.room->members() : 0;
 }
 
 bool Hub::must_wait(Key key, const Command& command) {
