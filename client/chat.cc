@@ -157,8 +157,8 @@ void Chat::on_signal(int signal) {
 
 Activity Chat::on_tick_end() {
     const Activity taking = take_lines();
-    const Activity flushing = flush_list_.flush_all();
     watch_output();
+    const Activity flushing = flush_list_.flush_all(); // last of the three: they may have said more
     watch_clock();
     if (conversation_.over() && stream_ != nullptr) {
         stream_->close_now();
