@@ -72,6 +72,8 @@ def connect(address, receive_buffer_bytes=0):
     if receive_buffer_bytes:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
     peer.settimeout(PATIENCE)
+    if family != socket.AF_UNIX:
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # many small writes are not to wait for each other
     peer.connect(address)
     return peer
 
@@ -333,13 +335,15 @@ def said(payload):
 
 
 class DaemonTest(unittest.TestCase):
-    """A test with a daemon of its own: `listen` and `options` of the class, or start() with others."""
+    """A test with a daemon of its own: `listen` and `options` of the class, or start() with others. `unix:*` is a socket in a
+    directory of the test's own."""
 
     listen = ("tcp://127.0.0.1:0",)
     options = ()
 
     def start(self, *listen, options=None, **more):
-        daemon = Daemon(*(listen or self.listen), options=self.options if options is None else options, **more)
+        listen = [uri.replace("unix:*", f"unix:{self.scratch()}/s") for uri in listen or self.listen]
+        daemon = Daemon(*listen, options=self.options if options is None else options, **more)
         self.addCleanup(self._stop, daemon)
         return daemon
 

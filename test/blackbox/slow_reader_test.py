@@ -1,0 +1,253 @@
+"""Who reads too slowly learns exactly what was missed, or is closed and told so; nobody else notices."""
+
+import threading
+import unittest
+
+from roomd_harness import DaemonTest, EventClient, FrameClient, LineClient, PATIENCE, said, until
+
+TEXT = "x" * 1000
+COUNT = 3000
+
+
+def heard_ids(payloads, room="lobby"):
+    """All ids that these payloads account for, in order: a message its own, a gap each one in it."""
+    ids = []
+    for payload in payloads:
+        message = said(payload)
+        if message and message[0] == room:
+            ids.append(message[1])
+        elif payload.startswith(f"gap {room} "):
+            first, last = map(int, payload.split(" ")[2:4])
+            ids.extend(range(first, last + 1))
+    return ids
+
+
+class SlowReaders(DaemonTest):
+    listen = ("unix:*",)  # the kernel holds 0.2 MB for a reader; over TCP it is some MB
+    options = ("--queue-bytes-max", "64KiB", "--queue-soft-bytes", "32KiB")
+
+    def speak(self, mouth, count=COUNT, text=TEXT):
+        for number in range(1, count + 1):
+            mouth.send(f"{number} {text}")
+            if number % 20 == 0:
+                mouth.ask(f"/ping {number}", f"ok ping {number}")
+
+    def test_an_event_reader_gets_every_message_or_a_gap_with_the_exact_ids(self):
+        daemon = self.start("tcp://127.0.0.1:0")
+        slow = self.event(daemon, "slow", join="lobby", receive_buffer_bytes=4096)
+        live = self.event(daemon, "live", join="lobby")
+        mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
+        speaker = threading.Thread(target=self.speak, args=(mouth,))
+        speaker.start()
+        live_heard = live.collect(lambda payload: f" mouth {COUNT} " in payload)
+        speaker.join(PATIENCE)
+        self.assertEqual(heard_ids(live_heard), list(range(1, COUNT + 1)))
+        self.assertFalse([payload for payload in live_heard if payload.startswith("gap")])
+        slow.send("/ping end")
+        slow_heard = slow.collect("ok ping end")
+        self.assertEqual(heard_ids(slow_heard), list(range(1, COUNT + 1)))
+        self.assertTrue([payload for payload in slow_heard if payload.startswith("gap lobby ")])
+        for payload in slow_heard:
+            message = said(payload)
+            if message:
+                self.assertEqual(message[3], f"{message[1]} {TEXT}")
+        stats = live.stats()
+        missed = COUNT - sum(1 for payload in slow_heard if said(payload))
+        self.assertEqual(stats["messages_dropped"], missed)
+        self.assertGreater(stats["queue_bytes_max_hits"], 0)
+
+    def test_what_was_missed_is_still_in_the_history(self):
+        daemon = self.start(options=(*self.options, "--history-messages-max", "10000", "--history-bytes-max", "16MiB"))
+        slow = self.event(daemon, "slow", receive_buffer_bytes=4096)
+        epoch = slow.join("lobby")[0]
+        mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
+        self.speak(mouth, 1000)
+        slow.send("/ping end")
+        gap = next(payload for payload in slow.collect("ok ping end") if payload.startswith("gap"))
+        first, last = map(int, gap.split(" ")[2:4])
+        slow.send(f"/history lobby since={epoch}:{first - 1}")
+        again = heard_ids(slow.collect(lambda payload: payload.startswith("ok history")))
+        self.assertEqual(again, list(range(first, 1001)))
+        self.assertLessEqual(last, 1000)
+
+    def test_a_person_is_told_how_many_were_skipped(self):
+        daemon = self.start()
+        slow = self.keep(LineClient(daemon.address(), receive_buffer_bytes=4096))
+        slow.send("/join lobby")
+        slow.await_one(lambda line: "you are in lobby" in line)
+        mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
+        self.speak(mouth)
+        slow.send("/ping end")
+        lines = slow.collect("* pong end")
+        skipped = sum(int(line.split(" ")[1]) for line in lines if line.endswith(" skipped in lobby"))
+        seen = sum(1 for line in lines if line.startswith("[lobby] mouth: "))
+        self.assertGreater(skipped, 0)
+        self.assertEqual(skipped + seen, COUNT)
+
+    def test_a_plain_reader_cannot_be_told_and_is_closed_with_slow(self):
+        daemon = self.start()
+        slow = self.frame(daemon, receive_buffer_bytes=4096)
+        slow.send("/join lobby")
+        watcher = self.event(daemon, "watcher", join="lobby")
+        until(lambda: watcher.ask("/who lobby", "ok who").startswith("ok who lobby 2 "), "slow is in")
+        mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
+        speaker = threading.Thread(target=self.speak, args=(mouth,))
+        speaker.start()
+        heard = watcher.collect(lambda payload: payload.startswith("part lobby guest-1"))
+        self.assertEqual(heard[-1], "part lobby guest-1 slow")
+        payloads = []
+        while True:
+            payload = slow.receive()
+            if payload is None:
+                break
+            payloads.append(payload)
+        self.assertTrue(payloads[-1].startswith("! slow "))
+        self.assertEqual([payload.split(" ")[0] for payload in payloads[:-1]],
+                         [str(number) for number in range(1, len(payloads))])  # whole up to there, nothing left out
+        watcher.collect(lambda payload: f" mouth {COUNT} " in payload)
+        speaker.join(PATIENCE)
+
+    def test_over_the_soft_limit_for_too_long_counts_as_full(self):
+        daemon = self.start(options=("--queue-bytes-max", "8MiB", "--queue-soft-bytes", "16KiB", "--queue-soft-ms", "1s"))
+        slow = self.event(daemon, "slow", join="lobby", receive_buffer_bytes=4096)
+        mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
+        self.speak(mouth, 1000, "x" * 4000)
+        until(lambda: mouth.stats()["queue_soft_bytes_hits"] > 0, "it is judged")
+        slow.send("/ping end")
+        self.assertEqual(heard_ids(slow.collect("ok ping end")), list(range(1, 1001)))
+
+    def test_who_takes_no_byte_for_too_long_is_closed(self):
+        daemon = self.start(options=("--stalled-ms-max", "1s", "--linger-ms-max", "1s"))
+        watcher = self.event(daemon, "watcher", join="lobby")
+        self.event(daemon, "stalled", join="lobby", receive_buffer_bytes=4096)
+        mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
+        self.speak(mouth, 400)
+        watcher.await_one("part lobby stalled slow")
+        self.assertGreater(watcher.stats()["stalled_ms_max_hits"], 0)
+
+    def test_a_private_message_to_who_does_not_read_is_refused_and_not_lost(self):
+        daemon = self.start()
+        self.event(daemon, "slow", join="lobby", receive_buffer_bytes=4096)
+        mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
+        self.speak(mouth)
+
+        def refused():
+            mouth.send(TEXT)
+            mouth.send("/msg slow psst")
+            return mouth.await_one(lambda payload: " msg " in payload).startswith("err msg slow ")
+
+        until(refused, "its queue is over the soft limit")
+
+    def test_all_queues_together_have_a_bound_and_the_largest_goes_first(self):
+        daemon = self.start(options=("--pinned-bytes-max", "4MiB", "--queue-bytes-max", "1GiB",
+                                     "--queue-soft-bytes", "1GiB"))
+        slow = self.event(daemon, "slow", join="lobby", receive_buffer_bytes=4096)
+        live = self.event(daemon, "live", join="lobby")
+        mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
+        speaker = threading.Thread(target=self.speak, args=(mouth, 2000, "x" * 10000))
+        speaker.start()
+        self.assertEqual(heard_ids(live.collect(lambda payload: " mouth 2000 " in payload)), list(range(1, 2001)))
+        speaker.join(PATIENCE)
+        stats = live.stats()
+        self.assertGreater(stats["pinned_bytes_max_hits"], 0)
+        self.assertLess(stats["pinned_bytes"], 5 << 20)
+        slow.send("/ping end")
+        self.assertEqual(heard_ids(slow.collect("ok ping end")), list(range(1, 2001)))
+
+
+class Policies(DaemonTest):
+    """Per room: gap, disconnect, wait."""
+
+    def boot(self, slow):
+        file = self.scratch() / "roomd.toml"
+        file.write_text(f'[[room]]\nname = "pipeline"\nslow = "{slow}"\n')
+        return self.start("unix:*", options=("--config", str(file), "--queue-bytes-max", "64KiB",
+                                                         "--queue-soft-bytes", "32KiB"))
+
+    def test_wait_slows_the_speakers_and_loses_nothing(self):
+        daemon = self.boot("wait")
+        slow = self.event(daemon, "slow", join="pipeline", receive_buffer_bytes=4096)
+        plain = self.frame(daemon, receive_buffer_bytes=4096)
+        plain.send("/join pipeline")
+        plain.send("/ping in")
+        plain.await_one("ping in")
+        mouths = [self.event(daemon, f"mouth{number}", options="ack=off", join="pipeline") for number in range(2)]
+
+        def speak(mouth):
+            for number in range(1, COUNT // 2 + 1):
+                mouth.send(f"{number} {TEXT}")
+            mouth.send("/ping done")
+            mouth.await_one("ok ping done")
+
+        threads = [threading.Thread(target=speak, args=(mouth,)) for mouth in mouths]
+        for thread in threads:
+            thread.start()
+        probe = self.event(daemon, "probe")
+        until(lambda: probe.stats()["messages_said"] == probe.stats()["messages_said"] > 50, "they are held up")
+        self.assertLess(probe.stats()["messages_said"], COUNT)
+        plain_heard = []
+
+        def read_plain():
+            while len(plain_heard) < COUNT:
+                plain_heard.append(plain.receive())
+
+        reader = threading.Thread(target=read_plain)
+        reader.start()
+        heard = []
+        while len(heard) < COUNT:
+            message = said(slow.receive())
+            if message:
+                heard.append(message)
+        for thread in (*threads, reader):
+            thread.join(PATIENCE)
+        self.assertEqual([message[1] for message in heard], list(range(1, COUNT + 1)))
+        self.assertEqual(plain_heard, [message[3] for message in heard])
+        self.assertEqual(probe.stats()["messages_dropped"], 0)
+
+    def test_in_a_waiting_room_nobody_waits_for_who_has_gone(self):
+        daemon = self.boot("wait")
+        slow = EventClient(daemon.address(), "slow", join="pipeline", receive_buffer_bytes=4096)
+        mouth = self.event(daemon, "mouth", options="ack=off", join="pipeline")
+        speaker = threading.Thread(target=lambda: [mouth.send(f"{number} {TEXT}") for number in range(COUNT)])
+        speaker.start()
+        probe = self.event(daemon, "probe")
+        until(lambda: probe.stats()["messages_said"] == probe.stats()["messages_said"] > 50, "it is held up")
+        self.assertLess(probe.stats()["messages_said"], COUNT)
+        slow.close()
+        until(lambda: probe.stats()["messages_said"] == COUNT, "it goes on")
+        speaker.join(PATIENCE)
+
+    def test_disconnect_closes_event_readers_too(self):
+        daemon = self.boot("disconnect")
+        slow = self.event(daemon, "slow", join="pipeline", receive_buffer_bytes=4096)
+        mouth = self.event(daemon, "mouth", options="ack=off", join="pipeline")
+        speaker = threading.Thread(target=lambda: [mouth.send(f"{number} {TEXT}") for number in range(COUNT)])
+        speaker.start()
+        mouth.await_one("part pipeline slow slow")
+        payloads = slow.collect(lambda payload: payload.startswith("bye "))
+        self.assertTrue(payloads[-1].startswith("bye slow"))
+        ids = heard_ids(payloads, "pipeline")
+        self.assertEqual(ids, list(range(1, len(ids) + 1)))
+        speaker.join(PATIENCE)
+
+
+class Frames(DaemonTest):
+    def test_who_asks_and_does_not_read_is_not_answered_further(self):
+        """Own answers are never dropped, so its commands wait instead."""
+        daemon = self.start(options=("--reply-bytes-max", "16KiB"))
+        asker = self.keep(FrameClient(daemon.address(), receive_buffer_bytes=4096))
+        asker.socket.setblocking(False)
+        payload = b"\0\0\0\5/help" * 1000
+        try:
+            while True:
+                asker.socket.send(payload)
+        except BlockingIOError:
+            pass
+        probe = self.event(daemon, "probe")
+        until(lambda: probe.stats()["reply_bytes_max_hits"] > 0, "its commands wait")
+        self.assertLess(daemon.resident_bytes(), 96 << 20)
+        until(lambda: probe.stats()["payloads"] + 1 == probe.stats()["payloads"], "no more of them are taken")
+
+
+if __name__ == "__main__":
+    unittest.main()
