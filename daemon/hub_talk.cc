@@ -197,6 +197,14 @@ std::size_t Hub::audience(Key key, const Command& command) {
     return target.seated ? target.room->members() : 0;
 }
 
+bool Hub::is_waited_for(Key key) const {
+    const Member* const member = wait_rooms_ == 0 ? nullptr : members_.find(key);
+    return member != nullptr &&
+           std::any_of(member->rooms.begin(), member->rooms.end(), [this](const auto& membership) {
+               return rooms_.at(membership.room)->slow == SlowPolicy::wait;
+           });
+}
+
 bool Hub::must_wait(Key key, const Command& command) {
     if (wait_rooms_ == 0) {
         return false;
