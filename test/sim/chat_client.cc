@@ -33,7 +33,7 @@ void ChatClient::connect() {
     buffer_.clear();
     buffer_head_ = 0;
     turns_left_ = role_.turns;
-    const Hearer hearer{number_, name_, !role_.frames};
+    const Hearer hearer{number_, connections_left_, name_, !role_.frames};
     if (role_.manner == Manner::event) {
         auto ear = std::make_unique<EventEar>(world(), *ledger_, hearer, role_.echo, role_.default_room);
         event_ear_ = ear.get();
@@ -44,6 +44,7 @@ void ChatClient::connect() {
     }
     dial(role_.address, role_.from);
     last_link_ = link();
+    world().say(name_ + " dials: link " + std::to_string(last_link_));
     greet();
     next_turn(static_cast<Instant>(random_.skewed(1, 1'000)) * millisecond);
 }
@@ -69,6 +70,7 @@ void ChatClient::talk() {
 }
 
 void ChatClient::finish() {
+    done_at_ = world().now();
     switch (random_.below(6)) {
     case 0:
         half_close();
@@ -158,13 +160,14 @@ void ChatClient::on_hangup(Hangup how) {
     const bool told = ear_ && !ear_->goodbye().empty();
     // Who never got as far as the daemon has nothing to complain of.
     const bool unheard = how == Hangup::refused || link.lost_early;
-    if (ear_ && !told && !unheard && !suspect()) {
+    const bool too_slow = (half_closed() || quit_) && world().now() - done_at_ > role_.patience;
+    if (ear_ && !told && !unheard && !too_slow && !suspect()) {
         if (how == Hangup::reset) {
             world().fail(name_ + ": was reset, and reads all the time");
-        } else if (!half_closed()) {
+        } else if (!half_closed() && !quit_) {
             world().fail(name_ + ": was closed without a goodbye");
         } else if (ear_->waiting() != 0) {
-            world().fail(name_ + ": half-closed and was closed without " + std::to_string(ear_->waiting()) +
+            world().fail(name_ + ": asked for no more and was closed without " + std::to_string(ear_->waiting()) +
                          " of its answers");
         } else if (buffer_head_ != buffer_.size()) {
             world().fail(name_ + ": the last payload is cut");

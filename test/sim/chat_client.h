@@ -34,6 +34,7 @@ struct Role {
     Instant turn_pause_max = 300 * millisecond;
     Pace pace;
     unsigned stalls = 0;        // per mille of turns
+    Instant patience = 30 * second; // how long the daemon tries to get rid of the last answers
     bool may_be_refused = false; // descriptors or connections are scarce in this world
     bool may_be_limited = false; // a stranger: rates apply
 };
@@ -97,6 +98,7 @@ private:
     std::uint64_t names_ = 0;
     LinkId last_link_ = nothing;
     bool quit_ = false;
+    Instant done_at_ = 0;   // when it asked for no more
     bool suspect_ = false;  // does not always read: what becomes of it is no surprise
     bool settling_ = false;
     bool stopping_ = false;

@@ -111,6 +111,7 @@ void ChatClient::do_something() {
 void ChatClient::say_something() {
     Saying saying;
     saying.author = number_;
+    saying.connection = connections_left_;
     saying.text = some_text();
     Expectation expectation;
     expectation.verb = "say";
@@ -198,7 +199,7 @@ void ChatClient::misbehave() {
         submit("/nonsense " + text, expectation);
         break;
     case 1:
-        submit("\xC0\xAF" + text, expectation);
+        submit("x\xC0\xAF" + text, expectation);
         break;
     case 2:
         submit(text + "\xE2\x86", expectation);
@@ -212,6 +213,7 @@ void ChatClient::misbehave() {
 void ChatClient::message_somebody() {
     Saying saying;
     saying.author = number_;
+    saying.connection = connections_left_;
     saying.text = "psst.";
     saying.private_ = true;
     Expectation expectation;

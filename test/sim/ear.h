@@ -33,6 +33,7 @@ struct Expectation {
 
 struct Hearer {
     std::uint32_t number;
+    std::size_t connection; // of this client: what an earlier one said may be heard by a later one
     std::string name; // for messages
     bool visible;     // line framing shows control characters
 };
@@ -123,6 +124,8 @@ private:
     /// Everything before `id` has been heard, is one's own, or is missing.
     void advance(const std::string& room, Seat& seat, std::uint64_t id);
     void pass(Seat& seat);
+    /// Whether a gap tells of what a replay no longer has, not of what was lost live.
+    [[nodiscard]] bool gap_of_replay(const Seat& seat, std::uint64_t first, std::uint64_t last) const;
     [[nodiscard]] bool replaying(const std::string& room) const;
     [[nodiscard]] const Expectation* front(std::string_view verb);
 

@@ -46,7 +46,8 @@ void EchoClient::on_turn() {
 }
 
 void EchoClient::on_bytes(std::string_view bytes) {
-    if (may_be_refused_ && heard_ == 0 && bytes.starts_with("! full")) {
+    refused_ = refused_ || (may_be_refused_ && heard_ == 0 && bytes.front() == '!');
+    if (refused_) {
         return;
     }
     if (sent_.compare(heard_, bytes.size(), bytes) != 0) {

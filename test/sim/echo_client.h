@@ -32,6 +32,7 @@ private:
     bool lost_ = false; // broke off by itself
     bool stalled_ever_ = false;
     bool may_be_refused_;
+    bool refused_ = false;
     bool stopping_ = false;
 };
 

@@ -66,6 +66,9 @@ void EventEar::hear_greeting(std::string_view payload) {
         if (front("hello") != nullptr) {
             pending_.pop_front();
         }
+    } else if (payload.starts_with("! ") && payload.ends_with("the room is full")) {
+        seats_.clear(); // the listener's room did not take it
+        order_.clear();
     } else if (payload.starts_with("! ") || payload.starts_with("bye ")) {
         goodbye_ = "early";
     } else if (payload.starts_with("err ")) {
@@ -101,6 +104,7 @@ void EventEar::pass(Seat& seat) {
 void EventEar::advance(const std::string& room, Seat& seat, std::uint64_t id) {
     if (seat.next == 0) {
         seat.next = id;
+        seat.own.erase(seat.own.begin(), seat.own.lower_bound(id));
     }
     if (id < seat.next) {
         fail("hears " + room + " " + std::to_string(id) + " again: " + std::to_string(seat.next) +
@@ -133,7 +137,8 @@ void EventEar::hear_said(Words words, bool action) {
     if (token == nobody) {
         return;
     }
-    if (ledger_->at(token).author == hearer_.number && !echo_) {
+    if (ledger_->at(token).author == hearer_.number && !echo_ &&
+        ledger_->at(token).connection == hearer_.connection) {
         fail("hears itself");
     }
     advance(room, seat, id);
@@ -170,6 +175,17 @@ void EventEar::hear_old(Words words, bool action) {
     replay_.heard.emplace_back(id, token);
 }
 
+bool EventEar::gap_of_replay(const Seat& seat, std::uint64_t first, std::uint64_t last) const {
+    if (!seat.in) {
+        return true;
+    }
+    if (seat.next != 0) { // what a member has heard live is behind it
+        return last < seat.next;
+    }
+    const Expectation& asked = pending_.front();
+    return replay_.first != 0 ? first == replay_.next : asked.has_since && first == asked.since_id + 1;
+}
+
 void EventEar::hear_gap(Words words) {
     const std::string room(words.next());
     const std::uint64_t first = words.number();
@@ -179,8 +195,7 @@ void EventEar::hear_gap(Words words) {
         fail("a gap without a meaning");
         return;
     }
-    // Everything up to what a member has heard live is behind it, so a gap that ends there is the replay's.
-    if (replaying(room) && (!seat.in || (seat.next != 0 && last < seat.next))) {
+    if (replaying(room) && gap_of_replay(seat, first, last)) {
         if (replay_.first == 0) {
             replay_.first = first;
             replay_.next = first;

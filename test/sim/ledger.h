@@ -25,6 +25,7 @@ struct Place {
 
 struct Saying {
     std::uint32_t author = nobody; // nobody: a datagram, or a vandal
+    std::size_t connection = 0;
     std::string room;              // empty: the author's current room, whichever that is
     std::string text;
     std::string nick; // as first heard; empty: not heard yet

@@ -92,9 +92,9 @@ void Run::invite() {
         people_.push_back(std::make_unique<ChatClient>(world_, ledger_, random_.fork(), role, number++));
         people_.back()->begin(random_.one_in(2) ? 0 : some_time());
     }
-    for (const std::string& address : scenario_.vandals) {
-        vandals_.push_back(std::make_unique<Vandal>(world_, ledger_, random_.fork(), address,
-                                                    address[0] == '/' ? unix_caller() : caller_address(number++, false)));
+    for (const auto& [address, sniffed] : scenario_.vandals) {
+        const SocketAddress from = address[0] == '/' ? unix_caller() : caller_address(number++, false);
+        vandals_.push_back(std::make_unique<Vandal>(world_, ledger_, random_.fork(), address, from, sniffed));
         vandals_.back()->begin(some_time());
     }
     for (std::size_t index = 0; index < scenario_.echoes; ++index) {

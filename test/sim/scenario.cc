@@ -93,6 +93,7 @@ Role draw_role(Random& random, std::uint32_t number, const Door& door, const Lim
     if (role.manner != Manner::event) {
         role.manner = role.frames ? Manner::plain : Manner::human;
     }
+    role.patience = static_cast<Instant>(std::min(limits.stalled_ms_max, limits.linger_ms_max)) * millisecond - second;
     role.turns = random.skewed(1, 40);
     role.connections = random.skewed(1, 4);
     role.burst_max = random.one_in(4) ? random.skewed(1, 40) : 4;
@@ -124,12 +125,13 @@ void draw_people(Random& random, Scenario& scenario, const std::vector<std::size
             role.turn_pause_max *= 10;
         }
         role.may_be_refused = scenario.shortages > 0 || scenario.config.limits.connections_max != 0 ||
-                              role.may_be_limited;
+                              scenario.memory_scarce || role.may_be_limited;
         scenario.people.push_back(role);
     }
     const std::size_t vandals = random.one_in(2) ? random.below(6) : 0;
     for (std::size_t index = 0; index < vandals; ++index) {
-        scenario.vandals.emplace_back(doors[open[random.below(open.size())]].address);
+        const Door& door = doors[open[random.below(open.size())]];
+        scenario.vandals.emplace_back(door.address, door.framing == Framing::automatic);
     }
 }
 
@@ -145,6 +147,7 @@ void draw_policies(Random& random, Scenario& scenario) {
     if (random.one_in(8)) {
         limits.pinned_bytes_max = random.skewed(32'768, 1'048'576);
         scenario.unread_excused = true;
+        scenario.memory_scarce = true;
     }
     if (random.one_in(8)) {
         limits.connections_max = static_cast<std::uint32_t>(random.skewed(2, 20));
@@ -189,6 +192,7 @@ Scenario draw_scenario(Random& random) {
     scenario.config.listeners.push_back(echo);
     ListenerSpec datagram = spec_of({"udp", Transport::udp, "127.0.0.1", 8888, Framing::automatic, false});
     scenario.config.listeners.push_back(datagram);
+    scenario.config.insecure_public = true;
     draw_people(random, scenario, open);
     scenario.echoes = random.one_in(2) ? random.below(5) : 0;
     scenario.datagrams = random.one_in(4) ? random.below(40) : 0;

@@ -17,13 +17,14 @@ struct Scenario {
     Config config;
     Faults faults;
     std::vector<Role> people;
-    std::vector<std::string> vandals; // the address each goes to
+    std::vector<std::pair<std::string, bool>> vandals; // the address each goes to; whether framing is sniffed there
     std::size_t echoes = 0;
     std::size_t datagrams = 0;
     std::size_t shortages = 0;   // times when descriptors run out for a while
     Instant active = 10 * second; // how long people say new things
     bool stop_early = false;     // the daemon is stopped in the middle of it
     bool stop_twice = false;
+    bool memory_scarce = false;  // anybody may be closed to free some
     bool unread_excused = false; // some policy makes producers wait
 };
 

@@ -4,15 +4,20 @@
 
 namespace roomd::sim {
 
-Vandal::Vandal(World& world, Ledger& ledger, Random random, std::string address, SocketAddress from)
+Vandal::Vandal(World& world, Ledger& ledger, Random random, std::string address, SocketAddress from,
+               bool sniffed)
     : Caller(world), ledger_(&ledger), random_(random), address_(std::move(address)), from_(from),
-      turns_left_(random_.between(1, 12)) {}
+      sniffed_(sniffed), turns_left_(random_.between(1, 12)) {}
 
 std::string Vandal::rubbish() {
     Saying saying;
     saying.forbidden = true;
     const std::string token = ledger_->at(ledger_->add(saying)).text;
-    switch (random_.below(8)) {
+    std::uint64_t kind = random_.below(8);
+    if (!sniffed_ && (kind == 1 || kind == 7)) {
+        kind = 2; // where the first byte does not decide, these hold lines that may be said
+    }
+    switch (kind) {
     case 0:
         return "GET / HTTP/1.1\r\nHost: x\r\n\r\n/join lobby\r\n" + token + "\r\n";
     case 1:

@@ -12,7 +12,8 @@ namespace roomd::sim {
 
 class Vandal final : public Caller {
 public:
-    Vandal(World& world, Ledger& ledger, Random random, std::string address, SocketAddress from);
+    Vandal(World& world, Ledger& ledger, Random random, std::string address, SocketAddress from,
+           bool sniffed);
     void begin(Instant delay) { next_turn(delay); }
     void settle() { settling_ = true; }
 
@@ -26,6 +27,7 @@ private:
     Random random_;
     std::string address_;
     SocketAddress from_;
+    bool sniffed_; // the listener tells framings apart by the first byte
     std::size_t turns_left_;
     bool settling_ = false;
 };

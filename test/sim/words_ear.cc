@@ -42,7 +42,8 @@ void WordsEar::hear(std::string_view payload) {
         pong(payload.substr(5));
     } else if (payload.starts_with("! ")) {
         const std::string_view code = Words(payload.substr(2)).next();
-        if (std::find(closing.begin(), closing.end(), code) != closing.end()) {
+        if (std::find(closing.begin(), closing.end(), code) != closing.end() &&
+            !payload.ends_with("the room is full")) {
             goodbye_ = code;
         }
     }
@@ -80,7 +81,8 @@ void WordsEar::hear_human(std::string_view payload) {
     if (token == nobody) {
         return;
     }
-    if (ledger_->at(token).author == hearer_.number && !direct) {
+    if (ledger_->at(token).author == hearer_.number && !direct &&
+        ledger_->at(token).connection == hearer_.connection) {
         fail("hears itself");
     }
     if (!direct) {
