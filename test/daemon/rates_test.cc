@@ -1,0 +1,168 @@
+#include "daemon/rates.h"
+
+#include "test/sim/random.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <vector>
+
+namespace roomd {
+
+namespace {
+
+constexpr TimePoint start{std::chrono::hours(5)};
+
+TimePoint at_ms(std::int64_t ms) {
+    return start + std::chrono::milliseconds(ms);
+}
+
+struct Taken {
+    double at_s;
+    double cost;
+};
+
+/// The most that was taken in any window, compared with what the window allows.
+void check_every_window(const std::vector<Taken>& taken, double per_second,
+                        double allowed_at_once) {
+    for (std::size_t from = 0; from < taken.size(); ++from) {
+        double sum = 0;
+        for (std::size_t to = from; to < taken.size(); ++to) {
+            sum += taken[to].cost;
+            const double seconds = taken[to].at_s - taken[from].at_s;
+            REQUIRE(sum <= per_second * seconds + allowed_at_once + 1e-6);
+        }
+    }
+}
+
+/// How many of `count` commands at once are allowed.
+int allowed(Rates& rates, const Limits& limits, const Command& command, int count, TimePoint now,
+            Limit expected) {
+    int passed = 0;
+    for (int index = 0; index < count; ++index) {
+        const std::optional<Limit> met = rates.judge(limits, command, 1, now);
+        if (met) {
+            CHECK(*met == expected);
+        } else {
+            ++passed;
+        }
+    }
+    return passed;
+}
+
+} // namespace
+
+TEST_CASE("TokenBucket: no window of t seconds sees more than rate * t + burst") {
+    for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+        sim::Random random(seed);
+        const double per_second = static_cast<double>(random.between(1, 50));
+        const double burst = static_cast<double>(random.between(1, 40));
+        const auto cost_max = static_cast<std::uint64_t>(burst);
+        TokenBucket bucket;
+        std::vector<Taken> taken;
+        std::int64_t now_ms = 0;
+        double refused_since = 0;
+        for (int step = 0; step < 400; ++step) {
+            now_ms += static_cast<std::int64_t>(random.skewed(0, 1000));
+            const auto cost = static_cast<double>(random.between(1, cost_max));
+            if (bucket.take(cost, per_second, burst, at_ms(now_ms))) {
+                taken.push_back({static_cast<double>(now_ms) / 1000, cost});
+            } else {
+                refused_since += cost;
+            }
+        }
+        check_every_window(taken, per_second, burst);
+        CHECK(!taken.empty());
+        CHECK(taken.size() + static_cast<std::size_t>(refused_since) > 1);
+    }
+}
+
+TEST_CASE("TokenBucket: who keeps to the rate is never refused") {
+    TokenBucket bucket;
+    for (int step = 0; step < 1000; ++step) {
+        CHECK(bucket.take(1, 10, 1, at_ms(step * 100)));
+    }
+}
+
+TEST_CASE("TokenBucket: a burst is there at once, the rest comes at the rate") {
+    TokenBucket bucket;
+    for (int step = 0; step < 20; ++step) {
+        CHECK(bucket.take(1, 10, 20, at_ms(0)));
+    }
+    CHECK_FALSE(bucket.take(1, 10, 20, at_ms(0)));
+    CHECK_FALSE(bucket.take(1, 10, 20, at_ms(99)));
+    CHECK(bucket.take(1, 10, 20, at_ms(100)));
+    CHECK_FALSE(bucket.take(1, 10, 20, at_ms(100)));
+    // An hour of silence gives the burst back, and no more.
+    int passed = 0;
+    while (bucket.take(1, 10, 20, at_ms(3'600'000))) {
+        ++passed;
+    }
+    CHECK(passed == 20);
+}
+
+TEST_CASE("TokenBucket: a cost above the burst passes when all is quiet, and is paid for") {
+    TokenBucket bucket;
+    CHECK(bucket.take(100, 10, 20, at_ms(0)));
+    CHECK_FALSE(bucket.take(1, 10, 20, at_ms(8'000))); // 20 of 100 may stay open
+    CHECK(bucket.take(1, 10, 20, at_ms(8'100)));
+    CHECK_FALSE(bucket.take(100, 10, 20, at_ms(8'200)));
+    CHECK(bucket.take(100, 10, 20, at_ms(60'000)));
+}
+
+TEST_CASE("TokenBucket: a clock that goes back gives nothing away") {
+    TokenBucket bucket;
+    CHECK(bucket.take(20, 10, 20, at_ms(10'000)));
+    CHECK_FALSE(bucket.take(1, 10, 20, at_ms(0)));
+    CHECK_FALSE(bucket.take(1, 10, 20, at_ms(10)));
+}
+
+TEST_CASE("Rates: each kind of command has its own limit") {
+    Limits limits;
+    limits.commands_per_second_max = 1000;
+    limits.commands_burst_max = 1000;
+    Rates rates;
+    const TimePoint now = at_ms(0);
+    SUBCASE("messages, whatever they are called") {
+        CHECK(allowed(rates, limits, Text{"a"}, 10, now, Limit::messages_per_second_max) == 10);
+        CHECK(allowed(rates, limits, Me{"a"}, 5, now, Limit::messages_per_second_max) == 5);
+        CHECK(allowed(rates, limits, Msg{"n", "a"}, 4, now, Limit::messages_per_second_max) == 4);
+        CHECK(allowed(rates, limits, Say{"r", "a"}, 5, now, Limit::messages_per_second_max) == 1);
+        CHECK_FALSE(rates.judge(limits, Ping{}, 0, now).has_value());
+    }
+    SUBCASE("joins and leaves") {
+        CHECK(allowed(rates, limits, Join{"r", {}}, 15, now, Limit::joins_per_second_max) == 15);
+        CHECK(allowed(rates, limits, Leave{}, 15, now, Limit::joins_per_second_max) == 5);
+        CHECK(allowed(rates, limits, Join{"r", {}}, 9, at_ms(2000), Limit::joins_per_second_max) ==
+              4);
+    }
+    SUBCASE("nicks") {
+        CHECK(allowed(rates, limits, SetNick{"n"}, 9, now, Limit::nicks_per_minute_max) == 3);
+        CHECK(allowed(rates, limits, SetNick{"n"}, 9, at_ms(20'100), Limit::nicks_per_minute_max) ==
+              1);
+    }
+    SUBCASE("everything that is no message") {
+        limits.commands_per_second_max = 20;
+        limits.commands_burst_max = 40;
+        CHECK(allowed(rates, limits, Who{}, 100, now, Limit::commands_per_second_max) == 40);
+        CHECK_FALSE(rates.judge(limits, Text{"a"}, 1, now).has_value());
+    }
+}
+
+TEST_CASE("Rates: what a text costs is its size times its audience") {
+    Limits limits;
+    Rates rates;
+    limits.fanout_bytes_per_second_max = 1000;
+    limits.fanout_bytes_burst_max = 5000;
+    CHECK_FALSE(rates.judge(limits, Text{"a"}, 4000, at_ms(0)).has_value());
+    CHECK(rates.judge(limits, Text{"a"}, 4000, at_ms(0)) == Limit::fanout_bytes_per_second_max);
+    CHECK_FALSE(rates.judge(limits, Text{"a"}, 4000, at_ms(3000)).has_value());
+    // One text for a very large room is possible, when nothing else was said.
+    CHECK(rates.judge(limits, Text{"a"}, UINT64_MAX, at_ms(3000)) ==
+          Limit::fanout_bytes_per_second_max);
+    CHECK_FALSE(rates.judge(limits, Text{"a"}, 1'000'000, at_ms(60'000)).has_value());
+}
+
+} // namespace roomd

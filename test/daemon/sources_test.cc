@@ -1,0 +1,118 @@
+#include "daemon/sources.h"
+
+#include "test/sim/random.h"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+namespace roomd {
+
+namespace {
+
+using Verdict = Sources::Verdict;
+
+constexpr TimePoint start{std::chrono::hours(1)};
+
+SourceKey source(std::uint64_t number) {
+    return {0xFFFF, number};
+}
+
+} // namespace
+
+TEST_CASE("Sources: a source has so many connections and no more, others are not its concern") {
+    Sources sources({1, 2});
+    for (int index = 0; index < 32; ++index) {
+        CHECK(sources.admit(source(1), 32, 1000, start) == Verdict::welcome);
+    }
+    CHECK(sources.admit(source(1), 32, 1000, start) == Verdict::too_many);
+    CHECK(sources.admit(source(2), 32, 1000, start) == Verdict::welcome);
+    sources.release(source(1));
+    CHECK(sources.admit(source(1), 32, 1000, start) == Verdict::welcome);
+    CHECK(sources.admit(source(1), 32, 1000, start) == Verdict::too_many);
+}
+
+TEST_CASE("Sources: connecting too fast is refused until the minute has passed") {
+    Sources sources({1, 2});
+    for (int index = 0; index < 60; ++index) {
+        CHECK(sources.admit(source(1), 32, 60, start) == Verdict::welcome);
+        sources.release(source(1));
+    }
+    CHECK(sources.admit(source(1), 32, 60, start) == Verdict::too_fast);
+    CHECK(sources.admit(source(1), 32, 60, start + std::chrono::seconds(59)) == Verdict::too_fast);
+    CHECK(sources.admit(source(1), 32, 60, start + std::chrono::seconds(60)) == Verdict::welcome);
+}
+
+TEST_CASE("Sources: releasing a stranger, or once too often, is harmless") {
+    Sources sources({1, 2});
+    sources.release(source(7));
+    CHECK(sources.size() == 0);
+    CHECK(sources.admit(source(1), 1, 60, start) == Verdict::welcome);
+    sources.release(source(1));
+    sources.release(source(1));
+    CHECK(sources.admit(source(1), 1, 60, start) == Verdict::welcome);
+    CHECK(sources.admit(source(1), 1, 60, start) == Verdict::too_many);
+}
+
+TEST_CASE("Sources: a sweep forgets who is gone and has been quiet for a minute, nobody else") {
+    Sources sources({1, 2});
+    CHECK(sources.admit(source(1), 9, 9, start) == Verdict::welcome); // stays
+    CHECK(sources.admit(source(2), 9, 9, start) == Verdict::welcome);
+    sources.release(source(2));
+    sources.sweep(start + std::chrono::seconds(59));
+    CHECK(sources.size() == 2);
+    sources.sweep(start + std::chrono::seconds(60));
+    CHECK(sources.size() == 1);
+    sources.sweep(start + std::chrono::hours(9));
+    CHECK(sources.size() == 1);
+    sources.release(source(1));
+    sources.sweep(start + std::chrono::hours(9));
+    CHECK(sources.size() == 0);
+}
+
+TEST_CASE("Sources: somebody with very many addresses does not make the table grow") {
+    Sources sources({1, 2});
+    CHECK(sources.admit(source(0), 9, 1, start) == Verdict::welcome); // connected all the time
+    for (std::uint64_t number = 1; number < 300'000; ++number) {
+        REQUIRE(sources.admit(source(number), 9, 9, start) == Verdict::welcome);
+        sources.release(source(number));
+        REQUIRE(sources.size() <= 65'537);
+    }
+    CHECK(sources.admit(source(0), 9, 1, start) == Verdict::too_fast); // and is remembered
+}
+
+TEST_CASE("Sources: open connections are remembered, however many there are") {
+    Sources sources({1, 2});
+    for (std::uint64_t number = 0; number < 200'000; ++number) {
+        REQUIRE(sources.admit(source(number), 1, 9, start) == Verdict::welcome);
+    }
+    CHECK(sources.size() == 200'000);
+    CHECK(sources.admit(source(5), 1, 9, start) == Verdict::too_many);
+}
+
+TEST_CASE("Sources: it agrees with a plain count over random comings and goings") {
+    sim::Random random(3);
+    Sources sources({random.next(), random.next()});
+    std::map<std::uint64_t, std::uint32_t> open;
+    TimePoint now = start;
+    for (int step = 0; step < 20'000; ++step) {
+        const std::uint64_t number = random.below(20);
+        now += std::chrono::milliseconds(random.below(100));
+        if (random.one_in(2)) {
+            const Verdict expected = open[number] >= 5 ? Verdict::too_many : Verdict::welcome;
+            REQUIRE(sources.admit(source(number), 5, UINT32_MAX, now) == expected);
+            open[number] += expected == Verdict::welcome ? 1 : 0;
+        } else if (open[number] > 0) {
+            sources.release(source(number));
+            --open[number];
+        }
+        if (random.one_in(50)) {
+            sources.sweep(now);
+        }
+    }
+}
+
+} // namespace roomd
