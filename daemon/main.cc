@@ -16,6 +16,8 @@
 #include <exception>
 #include <string>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include <sysexits.h>
 #include <unistd.h>
@@ -23,6 +25,14 @@
 namespace {
 
 using namespace roomd; // NOLINT(google-build-using-namespace): this file is the program
+
+void log_warnings(Log& log, const ConfigResult& loaded) {
+    for (const std::string& warning : loaded.warnings) {
+        log.line(LogLevel::warning, "config", {{"warning", warning}});
+    }
+}
+
+constexpr std::size_t stats_line_bytes = 240;
 
 // What signals mean.
 class Operator final : public SignalOwner {
@@ -36,7 +46,7 @@ public:
             reload();
             break;
         case SIGUSR1:
-            log_.line(LogLevel::info, "stats", {{"counters", server_.stats()}});
+            log_stats();
             break;
         default:
             stopping_ = true;
@@ -49,6 +59,18 @@ public:
     [[nodiscard]] bool stopping() const { return stopping_; }
 
 private:
+    // A log line shows a short piece of any value: so many counters are several lines.
+    void log_stats() {
+        const std::string stats = server_.stats();
+        std::string_view rest = stats;
+        while (!rest.empty()) {
+            const std::size_t cut =
+                rest.size() <= stats_line_bytes ? rest.size() : rest.rfind(' ', stats_line_bytes);
+            log_.line(LogLevel::info, "stats", {{"counters", rest.substr(0, cut)}});
+            rest.remove_prefix(std::min(cut + 1, rest.size()));
+        }
+    }
+
     void reload() {
         const auto since_boot = sys::monotonic_now().time_since_epoch();
         supervisor_.reloading(static_cast<std::uint64_t>(
@@ -58,6 +80,7 @@ private:
         if (loaded.action == ConfigAction::run && server_.reload(loaded.config, error)) {
             log_.configure(loaded.config.log_format, loaded.config.log_level,
                            loaded.config.limits.log_lines_per_second_max);
+            log_warnings(log_, loaded);
             log_.line(LogLevel::info, "reloaded", {});
         } else {
             log_.line(LogLevel::error, "reload_refused", {{"error", error}});
@@ -138,13 +161,15 @@ int exit_code_of(const std::system_error& error) {
     }
 }
 
-int serve(int argc, char** argv, const Config& config, Log& log) {
-    Supervisor supervisor = Supervisor::from_environment();
+using Inherited = std::vector<std::pair<std::string, Fd>>;
+
+int serve(int argc, char** argv, const Config& config, Log& log, Supervisor& supervisor,
+          Inherited inherited) {
     EventLoop loop;
     Server server(loop, config, log);
     Operator signal_owner(argc, argv, server, log, supervisor);
     const Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1}, signal_owner);
-    for (auto& [name, socket] : inherited_sockets()) {
+    for (auto& [name, socket] : inherited) {
         server.adopt(name, std::move(socket));
     }
     if (config.insecure_public) {
@@ -176,10 +201,14 @@ int main(int argc, char** argv) {
         if (loaded.action == ConfigAction::exit) {
             return loaded.exit_code;
         }
+        // The environment is changed before there are threads.
+        Supervisor supervisor = Supervisor::from_environment();
+        Inherited inherited = inherited_sockets();
         Log log(loaded.config.log_format, loaded.config.log_level,
                 loaded.config.limits.log_lines_per_second_max);
         try {
-            return serve(argc, argv, loaded.config, log);
+            log_warnings(log, loaded);
+            return serve(argc, argv, loaded.config, log, supervisor, std::move(inherited));
         } catch (const std::system_error& error) {
             log.line(LogLevel::error, "cannot_start", {{"error", error.what()}});
             return exit_code_of(error);

@@ -42,6 +42,11 @@ namespace {
                             "cannot listen on " + spec.uri + ": " + why);
 }
 
+std::string public_refusal(const SocketAddress& address) {
+    return to_string(address) + " can be reached from other machines, and roomd has no accounts " +
+           "and no encryption yet; say --insecure-public if you mean it";
+}
+
 } // namespace
 
 void Server::adopt(std::string name, Fd socket) {
@@ -92,11 +97,7 @@ std::vector<Server::OpenListener> Server::open(const ListenerSpec& spec) {
 
 Server::OpenListener Server::open_address(const ListenerSpec& spec, const SocketAddress& address) {
     if (!is_local(address) && !config_.insecure_public) {
-        refuse_to_listen(
-            spec, EACCES,
-            to_string(address) +
-                " can be reached from other machines, and roomd has "
-                "no accounts and no encryption yet; say --insecure-public if you mean it");
+        refuse_to_listen(spec, EACCES, public_refusal(address));
     }
     OpenListener opened{std::make_unique<ListenerSpec>(spec), nullptr, nullptr, {}};
     if (spec.endpoint.transport == Transport::udp) {
@@ -155,6 +156,13 @@ Server::OpenListener Server::open_inherited(const ListenerSpec& spec) {
         refuse_to_listen(spec, ENOENT,
                          "the service manager handed over no socket of that name "
                          "(FileDescriptorName= in the socket unit)");
+    }
+    const SocketAddress address = sys::local_address(found->second.get());
+    if (!is_local(address) && !config_.insecure_public) {
+        refuse_to_listen(spec, EACCES, public_refusal(address));
+    }
+    if (!is_local(address) && spec.debug) {
+        refuse_to_listen(spec, EACCES, "debug=on is for loopback and Unix sockets only");
     }
     Fd fd = std::move(found->second);
     inherited_.erase(found);
