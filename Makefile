@@ -39,7 +39,7 @@ install: build
 
 asan:
 	@$(TOOLS)/setup.sh test
-	@$(TOOLS)/configure.sh build-asan -Db_sanitize=address,undefined
+	@$(TOOLS)/configure.sh build-asan -Doptimization=1 -Db_sanitize=address,undefined
 	@ninja -C build-asan
 	@meson test -C build-asan --no-rebuild --print-errorlogs --timeout-multiplier 4
 
