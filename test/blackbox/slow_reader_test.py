@@ -177,9 +177,10 @@ class Policies(DaemonTest):
             for number in range(1, COUNT // 2 + 1):
                 mouth.send(f"{number} {TEXT}")
             mouth.send("/ping done")
-            mouth.await_one("ok ping done")
 
+        # They read meanwhile: a speaker who does not would be waited for like anybody else.
         threads = [threading.Thread(target=speak, args=(mouth,)) for mouth in mouths]
+        threads += [threading.Thread(target=mouth.await_one, args=("ok ping done",)) for mouth in mouths]
         for thread in threads:
             thread.start()
         probe = self.event(daemon, "probe")
