@@ -174,6 +174,9 @@ private:
 };
 
 std::uint64_t OutQueue::drop_oldest(Arena& arena, std::uint32_t bytes_left) {
+    if (bytes_ <= bytes_left) {
+        return 0; // short enough: spare it the walk
+    }
     Rebuild rebuild(arena, bytes_, bytes_left);
     while (count_ > 0) {
         rebuild.take(std::move(first_));
