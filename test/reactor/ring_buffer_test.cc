@@ -5,9 +5,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -215,6 +217,9 @@ TEST_CASE("RingBuffer: a block is borrowed for one tick and lent to the next rin
     first.settle(pool);
     CHECK(first.capacity() == 64);
 
+    // Takes the address of a block that was freed instead of kept.
+    const auto elsewhere = std::make_unique<std::byte[]>(BlockPool::block_bytes);
+    CHECK(elsewhere.get() != block);
     RingBuffer second;
     second.make_room(pool);
     CHECK(second.writable()[0].iov_base == block);

@@ -89,6 +89,28 @@ TEST_CASE("Stream: all that is queued goes out before the shut, however slow the
     }
 }
 
+TEST_CASE("Stream: a peer that reads only when it has said all is not waited for in vain") {
+    for (const Medium medium : media) {
+        StreamWorld world;
+        Line line(world, medium);
+        set_socket_option(Fd(::dup(line.stream.fd())), SO_SNDBUF, 4096);
+        const std::string speech = counted_text(6'000'000); // more than the kernel holds
+        line.stream.pause_reading();
+        std::size_t said = line.peer.say(speech);
+        REQUIRE(said < speech.size());
+        line.stream.send(speech);
+        world.ticks(2);
+        REQUIRE(line.stream.blocked());
+        line.stream.close_after_flush();
+        REQUIRE(world.until([&] {
+            said += line.peer.say(std::string_view(speech).substr(said));
+            return said == speech.size();
+        }));
+        CHECK(hears_all(world, line));
+        CHECK(line.peer.heard == speech);
+    }
+}
+
 TEST_CASE(
     "Stream: while it lingers it keeps no memory, reads on, and waits for its owner's patience") {
     for (const Medium medium : media) {

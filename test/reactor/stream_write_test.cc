@@ -85,6 +85,7 @@ TEST_CASE("Stream: the kernel takes little, the writable edge comes, the rest is
         CHECK(world.would_sleep()); // no attempt before the edge
         const std::uint64_t calls = world.host.write_calls;
         line.stream.send("tail");
+        CHECK(world.flush_list.size() == 0); // nor a place in the walk
         world.ticks(3);
         CHECK(world.host.write_calls == calls);
         CHECK(drained(world, line));
@@ -103,6 +104,9 @@ TEST_CASE("Stream: blocked_since tells when the kernel last took something") {
     CHECK(first <= world.loop.now());
     line.stream.send("more of it changes nothing");
     world.ticks(3);
+    CHECK(line.stream.blocked_since() == first);
+    line.stream.on_ready(Ready::writable); // a spurious edge: allowed, and no progress
+    world.ticks(1);
     CHECK(line.stream.blocked_since() == first);
     const std::uint64_t before = world.host.bytes_written;
     line.peer.hear();
