@@ -459,6 +459,9 @@ TEST_CASE("Config: letters beyond ASCII are welcome in strings and comments, and
         CHECK((topic_has_lines || result.action == ConfigAction::run));
     }
     check_refused(load_text("ü = 1\n"), 78, "FILE:1:1: a letter beyond ASCII");
+    // A quote behind a value that has begun otherwise opens no string.
+    check_refused(load_text("a = 0020-'1\u036b)\n"), 78, "FILE:1:12: a letter beyond ASCII");
+    check_refused(load_text("a = 1['\u036b']\n"), 78, "FILE:1:8: a letter beyond ASCII");
     check_refused(load_text("name = ü\n"), 78, "FILE:1:8: ");
     check_refused(load_text("# ü\nname = \"ü\\\"\" ü\n"), 78, "FILE:2:14: a letter");
     check_refused(load_text("name = \"\"\"ü\"\"\"\"\" ü\n"), 78, "FILE:1:18: a letter");
