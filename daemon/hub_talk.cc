@@ -110,7 +110,9 @@ void Hub::apply(Key key, const Msg& command) {
         return;
     }
     reply_to(target, DirectEvent{wall_, member.nick.text(), command.text});
-    reply_to(member, MsgReply{target.nick.text()});
+    if (member.ack) {
+        reply_to(member, MsgReply{target.nick.text()});
+    }
     assert(found->second != key || &target == &member);
 }
 
