@@ -99,6 +99,7 @@ class Daemon:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._closed = False
+        self._asked = False  # to stop; asked twice it would not drain
         if wait:
             self.wait_for_line(r"\bready\b|\"event\":\"ready\"")
 
@@ -156,6 +157,7 @@ class Daemon:
         return self.addresses()[index]
 
     def signal(self, number):
+        self._asked = self._asked or number in (signal.SIGTERM, signal.SIGINT)
         self.process.send_signal(number)
 
     def wait(self, patience=PATIENCE):
@@ -166,7 +168,7 @@ class Daemon:
         if self._closed:
             return
         self._closed = True
-        if self.process.poll() is None:
+        if self.process.poll() is None and not self._asked:
             self.process.send_signal(signal.SIGTERM)
         try:
             code = self.process.wait(PATIENCE)
