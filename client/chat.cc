@@ -21,7 +21,7 @@ constexpr std::size_t line_bytes_max = frame_bytes_ceiling - 1;
 // No more lines are taken while so much waits for the socket ...
 constexpr std::uint32_t unsent_bytes_max = 256 * 1024;
 // ... and nothing is heard while so much waits for stdout.
-constexpr std::size_t unshown_bytes_max = 256 * 1024;
+constexpr std::size_t unshown_bytes_max = 262'144;
 // To and from the socket in one tick.
 constexpr std::uint32_t read_bytes_max = 64 * 1024;
 constexpr std::uint32_t flush_bytes_max = 256 * 1024;

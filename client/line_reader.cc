@@ -13,7 +13,7 @@ namespace roomd {
 
 namespace {
 
-constexpr std::size_t piece_bytes = 64 * 1024;
+constexpr std::size_t piece_bytes = 65'536;
 // In one call of next(): a file of one endless line must not hold up the socket.
 constexpr std::size_t pieces_max = 16;
 
@@ -47,19 +47,14 @@ LineStatus LineReader::next(Line& line) {
             return LineStatus::line;
         }
         if (ended_) {
-            if (take_last_line(line)) {
-                return LineStatus::line;
-            }
-            return error_ == 0 ? LineStatus::ended : LineStatus::failed;
+            return take_last(line);
         }
         skip_if_too_large();
         if (!readable_ || !has_input(fd_)) {
             readable_ = !key_;
             return key_ ? LineStatus::waiting : LineStatus::busy;
         }
-        if (!fill()) {
-            return LineStatus::busy;
-        }
+        fill();
     }
     return LineStatus::busy;
 }
@@ -73,15 +68,20 @@ bool LineReader::take_line(Line& line) {
         return false;
     }
     const auto size = scanned_ + static_cast<std::size_t>(static_cast<const char*>(found) - from);
-    return deliver(line, size, size + 1);
+    deliver(line, size, size + 1);
+    return true;
 }
 
-bool LineReader::take_last_line(Line& line) {
+LineStatus LineReader::take_last(Line& line) {
     const std::size_t size = end_ - begin_;
-    return (size != 0 || skipping_) && deliver(line, size, size);
+    if (size != 0 || skipping_) {
+        deliver(line, size, size);
+        return LineStatus::line;
+    }
+    return error_ == 0 ? LineStatus::ended : LineStatus::failed;
 }
 
-bool LineReader::deliver(Line& line, std::size_t size, std::size_t consumed) {
+void LineReader::deliver(Line& line, std::size_t size, std::size_t consumed) {
     std::string_view text(buffer_.data() + begin_, size);
     if (consumed > size && text.ends_with('\r')) {
         text.remove_suffix(1);
@@ -91,7 +91,6 @@ bool LineReader::deliver(Line& line, std::size_t size, std::size_t consumed) {
     begin_ += consumed;
     scanned_ = 0;
     skipping_ = false;
-    return true;
 }
 
 void LineReader::skip_if_too_large() {
@@ -103,7 +102,7 @@ void LineReader::skip_if_too_large() {
     }
 }
 
-bool LineReader::fill() {
+void LineReader::fill() {
     if (begin_ == end_) {
         begin_ = 0;
         end_ = 0;
@@ -122,18 +121,17 @@ bool LineReader::fill() {
     switch (result.status) {
     case IoStatus::ok:
         end_ += result.bytes;
-        return true;
-    case IoStatus::would_block: // somebody who shares the descriptor made it non-blocking
-        return false;
+        break;
+    case IoStatus::would_block: // non-blocking, and somebody who shares it was quicker
+        break;
     case IoStatus::end:
         ended_ = true;
-        return true;
+        break;
     case IoStatus::failed:
         ended_ = true;
         error_ = result.error;
-        return true;
+        break;
     }
-    return false;
 }
 
 } // namespace roomd

@@ -54,10 +54,10 @@ public:
 
 private:
     [[nodiscard]] bool take_line(Line& line);
-    [[nodiscard]] bool take_last_line(Line& line);
-    [[nodiscard]] bool deliver(Line& line, std::size_t size, std::size_t consumed);
+    [[nodiscard]] LineStatus take_last(Line& line);
+    void deliver(Line& line, std::size_t size, std::size_t consumed);
     void skip_if_too_large();
-    [[nodiscard]] bool fill();
+    void fill();
 
     EventLoop* loop_;
     std::vector<char> buffer_;

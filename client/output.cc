@@ -15,7 +15,7 @@ namespace {
 // block.
 constexpr std::size_t piece_bytes = 512;
 // A long text is moved to the front only when most of it has been written.
-constexpr std::size_t written_bytes_max = 64 * 1024;
+constexpr std::size_t written_bytes_max = 65'536;
 
 bool has_room(int fd) {
     pollfd asked{fd, POLLOUT, 0};

@@ -93,7 +93,7 @@ struct Row {
     void (*put)(std::string& out, const ParsedEvent& event);
 };
 
-const std::array events = {
+constexpr std::array events = {
     Row{"msg", put_said},
     Row{"act", put_said},
     Row{"old", put_said},
@@ -137,7 +137,7 @@ const std::array events = {
 };
 
 /// By the verb replied to, fields[0]. `say`, `me` and `msg` are missing: one sees what one typed.
-const std::array replies = {
+constexpr std::array replies = {
     Row{"format",
         [](std::string& out, const ParsedEvent& event) {
             put(out, {"* the format is ", event.fields[1], " now"});

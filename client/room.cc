@@ -89,7 +89,7 @@ int chat(ChatOptions options) {
     }
     if (output_refused) {
         // Signals are as they were before: this ends us as it ends cat, unless it is ignored.
-        std::raise(SIGPIPE);
+        static_cast<void>(std::raise(SIGPIPE));
     }
     return status;
 }

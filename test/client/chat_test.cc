@@ -216,7 +216,7 @@ class IgnoredPipe {
 public:
     IgnoredPipe() : before_(std::signal(SIGPIPE, SIG_IGN)) {}
 
-    ~IgnoredPipe() { std::signal(SIGPIPE, before_); }
+    ~IgnoredPipe() { static_cast<void>(std::signal(SIGPIPE, before_)); }
 
     IgnoredPipe(const IgnoredPipe&) = delete;
     IgnoredPipe& operator=(const IgnoredPipe&) = delete;

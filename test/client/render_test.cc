@@ -26,7 +26,7 @@ TEST_CASE("render: what is said names the room and the speaker") {
 }
 
 TEST_CASE("render: what is replayed bears the time at which it was said") {
-    REQUIRE(::setenv("TZ", "UTC", 1) == 0);
+    REQUIRE(::setenv("TZ", "UTC", 1) == 0); // NOLINT(concurrency-mt-unsafe): no other thread
     ::tzset();
     CHECK(seen("old lobby 7 1700000000000 bob hello") == "[lobby] (22:13) bob: hello");
     CHECK(seen("oldact lobby 7 1700000000000 bob waves") == "[lobby] (22:13) * bob waves");
@@ -75,7 +75,8 @@ TEST_CASE("render: errors and goodbyes say why") {
 
 TEST_CASE("render: nothing that anybody says can drive the terminal or make a second line") {
     CHECK(seen("msg lobby 7 1 bob \x1b[2Jgone\nbob: fake") == "[lobby] bob: ^[[2Jgone^Jbob: fake");
-    CHECK(seen("part lobby bob \xE2\x80\xAEright") == "* bob left lobby (\\u202eright)");
+    CHECK(seen("part lobby bob \xE2\x80\xAEright\xE2\x80\xAC") ==
+          "* bob left lobby (\\u202eright\\u202c)");
     CHECK(seen("topic lobby bo\x07z x") == "* bo^Gz set the topic of lobby: x");
 }
 
