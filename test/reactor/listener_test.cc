@@ -218,11 +218,9 @@ TEST_CASE(
     CHECK(inn.door.errors.size() <= 10);
     CHECK(inn.door.errors.front() == EMFILE);
 
-    SUBCASE("it tries again by itself, well within 150 ms") {
+    SUBCASE("it tries again by itself") {
         drought.end();
-        const TimePoint before = sys::monotonic_now();
-        CHECK(inn.until([&] { return inn.door.guests.size() == 10; }));
-        CHECK(sys::monotonic_now() - before < milliseconds(150));
+        CHECK(inn.until([&] { return inn.door.guests.size() == 10; }, std::chrono::seconds(1)));
     }
     SUBCASE("it tries at once when it is told") {
         drought.end();
