@@ -1,7 +1,9 @@
-// Caller — one client's connection in the simulated world: dials, sends, reads at its own pace, stalls, hangs up.
+// Caller — one client's connection in the simulated world: dials, sends, reads at its own pace,
+// stalls, hangs up.
 //
-// Knows bytes, no meaning; EchoClient and ChatClient do. Lives as long as the run, because events name it. Dials at
-// most once at a time; `life` tells the connections of one caller apart, so that an event of an earlier one is dropped.
+// Knows bytes, no meaning; EchoClient and ChatClient do. Lives as long as the run, because events
+// name it. Dials at most once at a time; `life` tells the connections of one caller apart, so that
+// an event of an earlier one is dropped.
 #pragma once
 
 #include "test/sim/world.h"
@@ -20,12 +22,14 @@ enum class Hangup : std::uint8_t { ended, reset, refused };
 class Caller : public Peer, public Actor {
 public:
     explicit Caller(World& world) : world_(&world) {}
+
     Caller(const Caller&) = delete;
     Caller& operator=(const Caller&) = delete;
     Caller(Caller&&) = delete;
     Caller& operator=(Caller&&) = delete;
 
     [[nodiscard]] bool connected() const { return link_ != nothing; }
+
     [[nodiscard]] LinkId link() const { return link_; }
 
 protected:
@@ -34,16 +38,22 @@ protected:
     void dial(const std::string& address, const SocketAddress& from);
     void send(std::string_view bytes);
     void half_close();
-    void hang_up(); // an orderly close
+    void hang_up();   // an orderly close
     void break_off(); // a reset
     /// Reads nothing for so long; 0 = for ever.
     void stall(Instant length);
+
     void set_pace(Pace pace) { pace_ = pace; }
+
     [[nodiscard]] const Pace& pace() const { return pace_; }
+
     [[nodiscard]] bool stalled() const { return stalled_; }
+
     /// Nothing comes to the mind of this caller for so long; then on_turn().
     void next_turn(Instant delay) { world_->at(delay, *this, turn, life_); }
+
     [[nodiscard]] bool half_closed() const { return half_closed_; }
+
     [[nodiscard]] World& world() const { return *world_; }
 
     virtual void on_turn() = 0;

@@ -35,7 +35,8 @@ void ChatClient::connect() {
     turns_left_ = role_.turns;
     const Hearer hearer{number_, connections_left_, name_, !role_.frames};
     if (role_.manner == Manner::event) {
-        auto ear = std::make_unique<EventEar>(world(), *ledger_, hearer, role_.echo, role_.default_room);
+        auto ear =
+            std::make_unique<EventEar>(world(), *ledger_, hearer, role_.echo, role_.default_room);
         event_ear_ = ear.get();
         ear_ = std::move(ear);
     } else {
@@ -66,7 +67,8 @@ void ChatClient::talk() {
         const bool for_ever = random_.one_in(4);
         stall(for_ever ? 0 : static_cast<Instant>(random_.skewed(1, 60'000)) * millisecond);
     }
-    next_turn(static_cast<Instant>(random_.below(static_cast<std::uint64_t>(role_.turn_pause_max)) + 1));
+    next_turn(
+        static_cast<Instant>(random_.below(static_cast<std::uint64_t>(role_.turn_pause_max)) + 1));
 }
 
 void ChatClient::finish() {
@@ -167,8 +169,8 @@ void ChatClient::on_hangup(Hangup how) {
         } else if (!half_closed() && !quit_) {
             world().fail(name_ + ": was closed without a goodbye");
         } else if (ear_->waiting() != 0) {
-            world().fail(name_ + ": asked for no more and was closed without " + std::to_string(ear_->waiting()) +
-                         " of its answers");
+            world().fail(name_ + ": asked for no more and was closed without " +
+                         std::to_string(ear_->waiting()) + " of its answers");
         } else if (buffer_head_ != buffer_.size()) {
             world().fail(name_ + ": the last payload is cut");
         }

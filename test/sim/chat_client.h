@@ -1,8 +1,9 @@
-// ChatClient — one person or program in the simulated world: connects, talks at random, reads, and leaves in many ways.
+// ChatClient — one person or program in the simulated world: connects, talks at random, reads, and
+// leaves in many ways.
 //
-// What it does comes from its own random stream; what it hears goes to an Ear, one for each connection. Judges by itself
-// only how a connection ends: everybody who reads is owed a goodbye, and who half-closed all the answers. Lives as long
-// as the run.
+// What it does comes from its own random stream; what it hears goes to an Ear, one for each
+// connection. Judges by itself only how a connection ends: everybody who reads is owed a goodbye,
+// and who half-closed all the answers. Lives as long as the run.
 #pragma once
 
 #include "test/sim/caller.h"
@@ -22,21 +23,21 @@ struct Role {
     bool frames = true;
     bool echo = false;
     std::string address;
-    std::string default_room;   // entered by connecting
+    std::string default_room; // entered by connecting
     SocketAddress from;
     std::size_t payload_bytes_max = 65'536; // what the daemon takes in this framing
     std::size_t text_bytes_max = 200;
     std::size_t rooms = 3;
-    std::size_t people = 10;    // clients are numbered 0 .. people - 1
-    std::size_t turns = 20;     // of one connection
+    std::size_t people = 10; // clients are numbered 0 .. people - 1
+    std::size_t turns = 20;  // of one connection
     std::size_t connections = 1;
-    std::size_t burst_max = 4;  // commands in one turn
+    std::size_t burst_max = 4; // commands in one turn
     Instant turn_pause_max = 300 * millisecond;
     Pace pace;
-    unsigned stalls = 0;        // per mille of turns
+    unsigned stalls = 0;            // per mille of turns
     Instant patience = 30 * second; // how long the daemon tries to get rid of the last answers
-    bool may_be_refused = false; // descriptors or connections are scarce in this world
-    bool may_be_limited = false; // a stranger: rates apply
+    bool may_be_refused = false;    // descriptors or connections are scarce in this world
+    bool may_be_limited = false;    // a stranger: rates apply
 };
 
 class ChatClient final : public Caller {
@@ -44,12 +45,16 @@ public:
     ChatClient(World& world, Ledger& ledger, Random random, Role role, std::uint32_t number);
 
     void begin(Instant delay) { next_turn(delay); }
+
     /// Says nothing more, wakes up if it is ever going to.
     void settle();
+
     /// From here on the daemon may say goodbye at any time.
     void expect_stop() { stopping_ = true; }
+
     /// Whatever becomes of it from here on is no surprise.
     void excuse() { suspect_ = true; }
+
     /// The world has come to rest: whoever is connected and reads has heard everything.
     void check_settled();
     /// The daemon has ended.
@@ -87,7 +92,7 @@ private:
     std::uint32_t number_;
     std::string name_;
     std::unique_ptr<Ear> ear_;
-    EventEar* event_ear_ = nullptr; // ear_, if it is one
+    EventEar* event_ear_ = nullptr;          // ear_, if it is one
     std::vector<std::unique_ptr<Ear>> ears_; // of connections that are over
     std::map<std::string, std::pair<std::string, std::uint64_t>> resume_; // room: epoch, last id
     std::string buffer_;
@@ -98,11 +103,11 @@ private:
     std::uint64_t names_ = 0;
     LinkId last_link_ = nothing;
     bool quit_ = false;
-    Instant done_at_ = 0;   // when it asked for no more
-    bool suspect_ = false;  // does not always read: what becomes of it is no surprise
+    Instant done_at_ = 0;  // when it asked for no more
+    bool suspect_ = false; // does not always read: what becomes of it is no surprise
     bool settling_ = false;
     bool stopping_ = false;
-    bool resting_ = false;  // stays, but says nothing more
+    bool resting_ = false; // stays, but says nothing more
 };
 
 } // namespace roomd::sim

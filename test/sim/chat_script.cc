@@ -6,8 +6,8 @@
 namespace roomd::sim {
 
 namespace {
-constexpr std::array<std::string_view, 8> words{"quiet",  "river ", "\xC3\xA9tude", " ", "\xE2\x86\x92",
-                                                "/slash", "a",      "\xF0\x9F\x8C\x8A wave"};
+constexpr std::array<std::string_view, 8> words{
+    "quiet", "river ", "\xC3\xA9tude", " ", "\xE2\x86\x92", "/slash", "a", "\xF0\x9F\x8C\x8A wave"};
 } // namespace
 
 void ChatClient::send_payload(std::string_view payload) {
@@ -50,7 +50,9 @@ void ChatClient::greet() {
                 join.has_since = true;
                 join.since_epoch = point.first;
                 join.since_id = point.second;
-                submit("/join " + room + " since=" + point.first + ":" + std::to_string(point.second), join);
+                submit("/join " + room + " since=" + point.first + ":" +
+                           std::to_string(point.second),
+                       join);
             }
         }
         if (random_.one_in(2)) {
@@ -172,7 +174,8 @@ void ChatClient::ask_something() {
     } else if (kind == 4) {
         expectation.verb = "topic";
         expectation.room = some_room();
-        submit("/topic " + expectation.room + (random_.one_in(2) ? "" : " of the day"), expectation);
+        submit("/topic " + expectation.room + (random_.one_in(2) ? "" : " of the day"),
+               expectation);
     } else if (kind == 5) {
         expectation.verb = random_.one_in(2) ? "stats" : "help";
         submit("/" + expectation.verb, expectation);
@@ -226,7 +229,8 @@ void ChatClient::message_somebody() {
 void ChatClient::change_name() {
     Expectation expectation;
     expectation.verb = "nick";
-    std::string nick = "n" + std::to_string(random_.one_in(8) ? random_.below(role_.people) : number_);
+    std::string nick =
+        "n" + std::to_string(random_.one_in(8) ? random_.below(role_.people) : number_);
     if (random_.one_in(4)) {
         nick += "x" + std::to_string(++names_);
     }

@@ -1,8 +1,8 @@
 // Ear — what one connection of one client hears, compared with what it must hear.
 //
-// One per connection and format, made new at each dial; lent the ledger. Takes whole payloads (the client has undone the
-// framing) and fails the world on the first thing that is wrong. Parses by itself: nothing of protocol/ is used, so that a
-// mistake there is not made twice.
+// One per connection and format, made new at each dial; lent the ledger. Takes whole payloads (the
+// client has undone the framing) and fails the world on the first thing that is wrong. Parses by
+// itself: nothing of protocol/ is used, so that a mistake there is not made twice.
 #pragma once
 
 #include "test/sim/ledger.h"
@@ -24,7 +24,7 @@ struct Expectation {
     std::uint32_t token = nobody; // say, me, msg
     std::string room;             // empty: the current one
     std::string ping;
-    bool bad = false;    // has to be refused
+    bool bad = false;     // has to be refused
     bool replays = false; // since= or last= was given, or it is /history
     bool has_since = false;
     std::string since_epoch;
@@ -34,14 +34,15 @@ struct Expectation {
 struct Hearer {
     std::uint32_t number;
     std::size_t connection; // of this client: what an earlier one said may be heard by a later one
-    std::string name; // for messages
-    bool visible;     // line framing shows control characters
+    std::string name;       // for messages
+    bool visible;           // line framing shows control characters
 };
 
 class Ear {
 public:
     Ear(World& world, Ledger& ledger, Hearer hearer)
         : world_(&world), ledger_(&ledger), hearer_(std::move(hearer)) {}
+
     virtual ~Ear() = default;
     Ear(const Ear&) = delete;
     Ear& operator=(const Ear&) = delete;
@@ -52,10 +53,13 @@ public:
     virtual void hear(std::string_view payload) = 0;
     /// Nothing is under way any more and this client has read everything: is it complete?
     virtual void check_settled() = 0;
+
     /// The connection is over: is what was heard right, as far as it goes?
     virtual void check_order() {}
+
     /// Commands without their reply.
     [[nodiscard]] virtual std::size_t waiting() const = 0;
+
     /// The code of the goodbye; empty: none yet.
     [[nodiscard]] const std::string& goodbye() const { return goodbye_; }
 
@@ -72,8 +76,10 @@ protected:
 class Words {
 public:
     explicit Words(std::string_view text) : rest_(text) {}
+
     [[nodiscard]] std::string_view next();
     [[nodiscard]] std::uint64_t number();
+
     /// What is left, without the space before it.
     [[nodiscard]] std::string_view rest() const { return rest_; }
 
@@ -86,17 +92,22 @@ public:
     /// A client's place in a room, as far as its replies told.
     struct Seat {
         bool in = false;
-        std::string epoch;           // empty: not known
-        std::uint64_t next = 0;      // 0: not known
-        std::set<std::uint64_t> own; // ids of one's own messages that are still to come by
+        std::string epoch;            // empty: not known
+        std::uint64_t next = 0;       // 0: not known
+        std::set<std::uint64_t> own;  // ids of one's own messages that are still to come by
         std::set<std::uint64_t> owed; // passed by; only right if an `ok say` still claims them
     };
 
-    EventEar(World& world, Ledger& ledger, Hearer hearer, bool echo, const std::string& default_room);
+    EventEar(World& world, Ledger& ledger, Hearer hearer, bool echo,
+             const std::string& default_room);
+
     void expect(const Expectation& expectation) override { pending_.push_back(expectation); }
+
     void hear(std::string_view payload) override;
     void check_settled() override;
+
     [[nodiscard]] std::size_t waiting() const override { return pending_.size(); }
+
     [[nodiscard]] const std::map<std::string, Seat>& seats() const { return seats_; }
 
 private:
@@ -119,13 +130,15 @@ private:
     void ok_join(const Expectation& front, Words words);
     void ok_leave(const Expectation& front, Words words);
     void ok_history(const Expectation& front, Words words);
-    void check_replay_of_join(const Expectation& front, const std::string& epoch, std::uint64_t next);
+    void check_replay_of_join(const Expectation& front, const std::string& epoch,
+                              std::uint64_t next);
     void place_replayed(const std::string& room, const std::string& epoch);
     /// Everything before `id` has been heard, is one's own, or is missing.
     void advance(const std::string& room, Seat& seat, std::uint64_t id);
     void pass(Seat& seat);
     /// Whether a gap tells of what a replay no longer has, not of what was lost live.
-    [[nodiscard]] bool gap_of_replay(const Seat& seat, std::uint64_t first, std::uint64_t last) const;
+    [[nodiscard]] bool gap_of_replay(const Seat& seat, std::uint64_t first,
+                                     std::uint64_t last) const;
     [[nodiscard]] bool replaying(const std::string& room) const;
     [[nodiscard]] const Expectation* front(std::string_view verb);
 
@@ -142,10 +155,12 @@ class WordsEar final : public Ear {
 public:
     WordsEar(World& world, Ledger& ledger, Hearer hearer, bool human)
         : Ear(world, ledger, std::move(hearer)), human_(human) {}
+
     void expect(const Expectation& expectation) override;
     void hear(std::string_view payload) override;
     void check_settled() override;
     void check_order() override;
+
     [[nodiscard]] std::size_t waiting() const override { return pings_.size(); }
 
 private:
@@ -154,12 +169,14 @@ private:
         std::string room;             // of a mark
         std::uint64_t skipped = 0;    // 0: the membership began anew
     };
+
     struct Track {
         std::string epoch;
         std::uint64_t last = 0; // 0: begins anew
         std::uint64_t skipped = 0;
         bool loose = false; // something without a known place came between
     };
+
     void hear_human(std::string_view payload);
     void hear_notice(std::string_view notice);
     void pong(std::string_view token);

@@ -51,7 +51,8 @@ void EchoClient::on_bytes(std::string_view bytes) {
         return;
     }
     if (sent_.compare(heard_, bytes.size(), bytes) != 0) {
-        world().fail("echo: what came back from byte " + std::to_string(heard_) + " on is not what was sent");
+        world().fail("echo: what came back from byte " + std::to_string(heard_) +
+                     " on is not what was sent");
     }
     heard_ += bytes.size();
 }

@@ -1,4 +1,5 @@
-// EchoClient — sends random bytes to an echo listener and wants the same bytes back, all of them if it half-closes.
+// EchoClient — sends random bytes to an echo listener and wants the same bytes back, all of them if
+// it half-closes.
 #pragma once
 
 #include "test/sim/caller.h"
@@ -11,9 +12,12 @@ class EchoClient final : public Caller {
 public:
     EchoClient(World& world, Random random, std::string address, SocketAddress from,
                bool may_be_refused);
+
     void begin(Instant delay) { next_turn(delay); }
+
     /// Everything came back (or the daemon was told to stop before it could).
     void check_done();
+
     void expect_stop() { stopping_ = true; }
 
 private:

@@ -23,7 +23,8 @@ std::uint64_t Words::number() {
 EventEar::EventEar(World& world, Ledger& ledger, Hearer hearer, bool echo,
                    const std::string& default_room)
     : Ear(world, ledger, std::move(hearer)), echo_(echo) {
-    if (!default_room.empty()) { // entered on connect, before there was a way to say where it begins
+    if (!default_room
+             .empty()) { // entered on connect, before there was a way to say where it begins
         seats_[default_room].in = true;
         order_.push_back(default_room);
     }
@@ -83,7 +84,8 @@ const Expectation* EventEar::front(std::string_view verb) {
     }
     const Expectation& first = pending_.front();
     if (first.verb != verb) {
-        fail("a reply to " + std::string(verb) + ", but the oldest command without one is " + first.verb);
+        fail("a reply to " + std::string(verb) + ", but the oldest command without one is " +
+             first.verb);
         return nullptr;
     }
     return &first;
@@ -133,7 +135,8 @@ void EventEar::hear_said(Words words, bool action) {
         fail("hears a message of " + room + " without being in it");
         return;
     }
-    const std::uint32_t token = ledger_->heard(hearer_.name, words.rest(), nick, hearer_.visible, action);
+    const std::uint32_t token =
+        ledger_->heard(hearer_.name, words.rest(), nick, hearer_.visible, action);
     if (token == nobody) {
         return;
     }
@@ -162,7 +165,8 @@ void EventEar::hear_old(Words words, bool action) {
         fail("hears of old in " + room + " without having asked");
         return;
     }
-    const std::uint32_t token = ledger_->heard(hearer_.name, words.rest(), nick, hearer_.visible, action);
+    const std::uint32_t token =
+        ledger_->heard(hearer_.name, words.rest(), nick, hearer_.visible, action);
     if (replay_.first == 0) {
         replay_.first = id;
         replay_.next = id;
@@ -183,7 +187,8 @@ bool EventEar::gap_of_replay(const Seat& seat, std::uint64_t first, std::uint64_
         return last < seat.next;
     }
     const Expectation& asked = pending_.front();
-    return replay_.first != 0 ? first == replay_.next : asked.has_since && first == asked.since_id + 1;
+    return replay_.first != 0 ? first == replay_.next
+                              : asked.has_since && first == asked.since_id + 1;
 }
 
 void EventEar::hear_gap(Words words) {
@@ -220,7 +225,8 @@ void EventEar::hear_gap(Words words) {
 void EventEar::hear_direct(Words words) {
     static_cast<void>(words.number());
     const std::string_view nick = words.next();
-    const std::uint32_t token = ledger_->heard(hearer_.name, words.rest(), nick, hearer_.visible, false);
+    const std::uint32_t token =
+        ledger_->heard(hearer_.name, words.rest(), nick, hearer_.visible, false);
     if (token != nobody && !ledger_->at(token).private_) {
         fail("hears in private what was said in a room");
     }
@@ -250,8 +256,8 @@ void EventEar::check_settled() {
         return;
     }
     if (!pending_.empty()) {
-        fail("has no reply to " + pending_.front().verb + " and " + std::to_string(pending_.size() - 1) +
-             " later commands");
+        fail("has no reply to " + pending_.front().verb + " and " +
+             std::to_string(pending_.size() - 1) + " later commands");
     }
     for (const auto& [room, seat] : seats_) {
         if (!seat.in || seat.next == 0 || seat.epoch.empty()) {

@@ -43,7 +43,8 @@ void EventEar::hear_err(Words words) {
         return;
     }
     if (expectation.verb != verb) {
-        fail("a refusal of " + verb + ", but the oldest command without a reply is " + expectation.verb);
+        fail("a refusal of " + verb + ", but the oldest command without a reply is " +
+             expectation.verb);
         return;
     }
     const bool away = code == "not_in_room" || code == "no_room";
@@ -101,8 +102,8 @@ void EventEar::check_replay_of_join(const Expectation& front, const std::string&
     const std::uint64_t wanted = front.since_epoch == epoch ? front.since_id + 1 : 1;
     const std::uint64_t begun = replay_.first != 0 ? replay_.first : next;
     if (begun != wanted) {
-        fail("since= asked for what follows from " + std::to_string(wanted) + " on, it begins with " +
-             std::to_string(begun));
+        fail("since= asked for what follows from " + std::to_string(wanted) +
+             " on, it begins with " + std::to_string(begun));
     }
 }
 
@@ -162,14 +163,16 @@ void EventEar::ok_history(const Expectation& front, Words words) {
     const std::uint64_t last = words.number();
     const bool empty = replay_.first == 0;
     if (!empty && (replay_.first != first || replay_.next != last + 1)) {
-        fail("a history of " + room + " from " + std::to_string(first) + " to " + std::to_string(last) +
-             " holds " + std::to_string(replay_.first) + " to " + std::to_string(replay_.next - 1));
+        fail("a history of " + room + " from " + std::to_string(first) + " to " +
+             std::to_string(last) + " holds " + std::to_string(replay_.first) + " to " +
+             std::to_string(replay_.next - 1));
     }
     if (empty && first <= last) {
         fail("a history of " + room + " says it holds something, and holds nothing");
     }
     if (front.has_since && front.since_epoch == seats_[room].epoch && first != front.since_id + 1) {
-        fail("a history since " + std::to_string(front.since_id) + " begins with " + std::to_string(first));
+        fail("a history since " + std::to_string(front.since_id) + " begins with " +
+             std::to_string(first));
     }
     place_replayed(room, seats_[room].epoch);
 }

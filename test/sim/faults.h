@@ -1,7 +1,8 @@
 // Faults — what goes wrong in one seed, and how often.
 //
-// A plain value. Swarm testing: each seed switches each fault on or off by itself, because a run with everything on
-// hides what only a few together bring about. Chances are per mille of the calls concerned; 0 = off.
+// A plain value. Swarm testing: each seed switches each fault on or off by itself, because a run
+// with everything on hides what only a few together bring about. Chances are per mille of the calls
+// concerned; 0 = off.
 #pragma once
 
 #include "test/sim/random.h"

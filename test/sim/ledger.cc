@@ -50,8 +50,8 @@ std::uint32_t Ledger::heard(const std::string& who, std::string_view text, std::
     Saying& saying = sayings_[token];
     const std::string expected = visible ? made_visible(saying.text) : saying.text;
     if (text != expected) {
-        world_->fail(who + " heard \"" + std::string(text.substr(0, 200)) + "\", what was said is \"" +
-                     expected.substr(0, 200) + "\"");
+        world_->fail(who + " heard \"" + std::string(text.substr(0, 200)) +
+                     "\", what was said is \"" + expected.substr(0, 200) + "\"");
         return nobody;
     }
     if (saying.forbidden) {

@@ -1,8 +1,9 @@
 // Ledger — what was said in the simulated world, by whom, and under which id: the oracle's memory.
 //
-// Every text a client says carries a token, `~N~`, so whoever hears it can look up what it should have been. Where in a
-// room's order it stands is learned from whoever is told first (an `ok say`, an event-format member), and all others
-// must agree. Fails the world on a lie; never corrects anything. One per run, lent to the clients.
+// Every text a client says carries a token, `~N~`, so whoever hears it can look up what it should
+// have been. Where in a room's order it stands is learned from whoever is told first (an `ok say`,
+// an event-format member), and all others must agree. Fails the world on a lie; never corrects
+// anything. One per run, lent to the clients.
 #pragma once
 
 #include "test/sim/world.h"
@@ -26,7 +27,7 @@ struct Place {
 struct Saying {
     std::uint32_t author = nobody; // nobody: a datagram, or a vandal
     std::size_t connection = 0;
-    std::string room;              // empty: the author's current room, whichever that is
+    std::string room; // empty: the author's current room, whichever that is
     std::string text;
     std::string nick; // as first heard; empty: not heard yet
     bool action = false;
@@ -44,8 +45,11 @@ public:
 
     /// Completes `saying.text` with its token in front, and keeps it. Returns the token.
     std::uint32_t add(Saying saying);
+
     [[nodiscard]] const Saying& at(std::uint32_t token) const { return sayings_[token]; }
+
     [[nodiscard]] std::size_t size() const { return sayings_.size(); }
+
     /// Somewhere in `text` stands a token: `nobody` if not, or if it was never given out.
     [[nodiscard]] std::uint32_t find(std::string_view text) const;
 

@@ -1,4 +1,5 @@
 #include "daemon/log.h"
+
 #include "test/sim/world.h"
 
 #include <string>
@@ -12,6 +13,7 @@ struct Log::Impl {
 
 Log::Log(LogFormat /*format*/, LogLevel level, std::uint32_t /*lines_per_second_max*/)
     : impl_(std::make_unique<Impl>(Impl{level})) {}
+
 Log::~Log() = default;
 
 void Log::line(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {

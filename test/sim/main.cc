@@ -7,16 +7,18 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
+#include <vector>
+
 #include <sys/wait.h>
 #include <unistd.h>
-#include <vector>
 
 namespace {
 
 using roomd::sim::run_seed;
 using roomd::sim::Verdict;
 
-constexpr unsigned patience_s = 120; // real seconds for one seed: only an endless loop needs so long
+constexpr unsigned patience_s =
+    120; // real seconds for one seed: only an endless loop needs so long
 constexpr std::uint64_t twice_every = 20;
 
 struct Options {
@@ -25,17 +27,20 @@ struct Options {
     std::uint64_t jobs = 1;
     bool trace = false;
     bool one = false;
+    bool until_failure = false;
 };
 
 volatile std::uint64_t current_seed = 0; // for the handler only
 
-// An assertion of the daemon's, or a loop without an end: the seed is all that is needed to see it again.
+// An assertion of the daemon's, or a loop without an end: the seed is all that is needed to see it
+// again.
 void on_signal(int signal) {
     char line[128];
-    const int size = std::snprintf(line, sizeof line, "seed %llu: %s; replay: build/roomd-sim --seed %llu\n",
-                                   static_cast<unsigned long long>(current_seed),
-                                   signal == SIGALRM ? "does not end" : "crashed",
-                                   static_cast<unsigned long long>(current_seed));
+    const int size =
+        std::snprintf(line, sizeof line, "seed %llu: %s; replay: build/roomd-sim --seed %llu\n",
+                      static_cast<unsigned long long>(current_seed),
+                      signal == SIGALRM ? "does not end" : "crashed",
+                      static_cast<unsigned long long>(current_seed));
     static_cast<void>(!write(STDERR_FILENO, line, static_cast<std::size_t>(size)));
     _exit(1);
 }
@@ -62,6 +67,8 @@ bool parse(const std::vector<std::string_view>& arguments, Options& options) {
         const bool has_value = index + 1 < arguments.size();
         if (argument == "--trace") {
             options.trace = true;
+        } else if (argument == "--until-failure") {
+            options.until_failure = true;
         } else if (argument == "--jobs" && has_value) {
             if (!parse_number(arguments[++index], options.jobs) || options.jobs == 0) {
                 return false;
@@ -70,7 +77,8 @@ bool parse(const std::vector<std::string_view>& arguments, Options& options) {
             if (!parse_range(arguments[++index], options)) {
                 return false;
             }
-        } else if (!argument.empty() && !parse_range(argument, options)) { // `make sim` gives both, one empty
+        } else if (!argument.empty() &&
+                   !parse_range(argument, options)) { // `make sim` gives both, one empty
             return false;
         }
     }
@@ -88,14 +96,16 @@ bool run_one(std::uint64_t seed, bool trace, bool twice) {
     if (trace) {
         std::printf("seed %llu: %zu people, %llu sayings, %llu system calls, digest %016llx\n",
                     static_cast<unsigned long long>(seed), verdict.people,
-                    static_cast<unsigned long long>(verdict.sayings), static_cast<unsigned long long>(verdict.calls),
+                    static_cast<unsigned long long>(verdict.sayings),
+                    static_cast<unsigned long long>(verdict.calls),
                     static_cast<unsigned long long>(verdict.digest));
     }
     if (failure.empty()) {
         return true;
     }
     std::printf("seed %llu FAILED %s\n  replay: build/roomd-sim --seed %llu [--trace]\n",
-                static_cast<unsigned long long>(seed), failure.c_str(), static_cast<unsigned long long>(seed));
+                static_cast<unsigned long long>(seed), failure.c_str(),
+                static_cast<unsigned long long>(seed));
     std::fflush(stdout);
     return false;
 }
@@ -106,6 +116,9 @@ std::uint64_t run_share(const Options& options, std::uint64_t share) {
     std::uint64_t done = 0;
     for (std::uint64_t seed = options.first + share; seed <= options.last; seed += options.jobs) {
         failed += run_one(seed, options.trace, options.one || seed % twice_every == 0) ? 0U : 1U;
+        if (failed != 0 && options.until_failure) {
+            break;
+        }
         if (++done % 500 == 0 && share == 0) {
             std::printf("%llu of %llu seeds, %llu failed in this process\n",
                         static_cast<unsigned long long>(done * options.jobs),
@@ -145,7 +158,9 @@ std::uint64_t run_jobs(const Options& options) {
 int main(int argc, char** argv) {
     Options options;
     if (!parse({argv + 1, argv + argc}, options)) {
-        std::fputs("usage: roomd-sim [--seeds A-B] [--seed N] [--trace] [--jobs N]\n", stderr);
+        std::fputs(
+            "usage: roomd-sim [--seeds A-B] [--seed N] [--trace] [--jobs N] [--until-failure]\n",
+            stderr);
         return 64;
     }
     std::signal(SIGABRT, on_signal);
@@ -154,7 +169,8 @@ int main(int argc, char** argv) {
     const auto begin = std::chrono::steady_clock::now();
     const std::uint64_t failed = run_jobs(options);
     const std::uint64_t count = options.last - options.first + 1;
-    const double elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const double elapsed =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     std::printf("%llu seeds, %llu failed, %.1f s\n", static_cast<unsigned long long>(count),
                 static_cast<unsigned long long>(failed), elapsed);
     return failed == 0 ? 0 : 1;

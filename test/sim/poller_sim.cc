@@ -1,4 +1,5 @@
 #include "reactor/poller.h"
+
 #include "test/sim/world.h"
 
 namespace roomd {

@@ -1,8 +1,8 @@
 // Random — the only source of chance in the simulator: xoshiro256++ from a 64-bit seed.
 //
-// A value. The same seed gives the same numbers on every machine (no std:: distribution, whose results differ between
-// libraries). Each concern has a stream of its own (fork), so that one more system call in the daemon does not change
-// what the clients say.
+// A value. The same seed gives the same numbers on every machine (no std:: distribution, whose
+// results differ between libraries). Each concern has a stream of its own (fork), so that one more
+// system call in the daemon does not change what the clients say.
 #pragma once
 
 #include <array>
@@ -42,18 +42,22 @@ public:
         assert(bound > 0);
         return next() % bound;
     }
+
     /// Both ends included.
     [[nodiscard]] std::uint64_t between(std::uint64_t least, std::uint64_t most) {
         assert(least <= most);
         return least + below(most - least + 1);
     }
+
     /// Small numbers as often as large ones: the exponent is drawn first.
     [[nodiscard]] std::uint64_t skewed(std::uint64_t least, std::uint64_t most) {
         const std::uint64_t range = most - least + 1;
         const std::uint64_t bits = below(static_cast<std::uint64_t>(std::bit_width(range)) + 1);
         return least + below(std::uint64_t{1} << bits) % range;
     }
+
     [[nodiscard]] bool permille(unsigned chance) { return chance != 0 && below(1000) < chance; }
+
     [[nodiscard]] bool one_in(std::uint64_t count) { return below(count) == 0; }
 
     template <typename T, std::size_t size>

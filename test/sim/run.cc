@@ -13,6 +13,7 @@ namespace roomd::sim {
 namespace {
 
 constexpr Instant rest_step = 5 * second;
+constexpr std::uint64_t pinned_slack = 1U << 20U;
 constexpr int rest_steps_max = 2'000;
 constexpr int quiet_steps_needed = 14; // longer than the longest stall that ends
 
@@ -31,6 +32,7 @@ private:
     void rest(Server& server, EventLoop& loop);
     void judge(Server& server);
     void stop(Server& server, EventLoop& loop);
+
     [[nodiscard]] bool alive() const { return world_.failure().empty(); }
 
     Random random_;
@@ -60,8 +62,10 @@ void Run::on_event(std::uint32_t what, std::uint64_t /*argument*/) {
         world_.interrupt();
         break;
     case shortage_begins:
-        world_.limit_descriptors(static_cast<int>(world_.open_descriptors() + 3 + random_.below(3)));
-        world_.at(static_cast<Instant>(random_.skewed(1, 5'000)) * millisecond, *this, shortage_ends, 0);
+        world_.limit_descriptors(
+            static_cast<int>(world_.open_descriptors() + 3 + random_.below(3)));
+        world_.at(static_cast<Instant>(random_.skewed(1, 5'000)) * millisecond, *this,
+                  shortage_ends, 0);
         break;
     case shortage_ends:
         world_.limit_descriptors(1 << 20);
@@ -71,7 +75,8 @@ void Run::on_event(std::uint32_t what, std::uint64_t /*argument*/) {
         saying.room = "lobby";
         saying.text = "from afar";
         datagrams_.push_back(ledger_.add(saying));
-        world_.send_datagram(datagram_address, caller_address(static_cast<std::uint32_t>(datagrams_.size()), false),
+        world_.send_datagram(datagram_address,
+                             caller_address(static_cast<std::uint32_t>(datagrams_.size()), false),
                              ledger_.at(datagrams_.back()).text);
         break;
     }
@@ -85,21 +90,27 @@ void Run::on_event(std::uint32_t what, std::uint64_t /*argument*/) {
 
 void Run::invite() {
     const auto some_time = [this] {
-        return static_cast<Instant>(random_.below(static_cast<std::uint64_t>(scenario_.active / 4) + 1));
+        return static_cast<Instant>(
+            random_.below(static_cast<std::uint64_t>(scenario_.active / 4) + 1));
     };
     std::uint32_t number = 0;
     for (const Role& role : scenario_.people) {
-        people_.push_back(std::make_unique<ChatClient>(world_, ledger_, random_.fork(), role, number++));
+        people_.push_back(
+            std::make_unique<ChatClient>(world_, ledger_, random_.fork(), role, number++));
         people_.back()->begin(random_.one_in(2) ? 0 : some_time());
     }
     for (const auto& [address, sniffed] : scenario_.vandals) {
-        const SocketAddress from = address[0] == '/' ? unix_caller() : caller_address(number++, false);
-        vandals_.push_back(std::make_unique<Vandal>(world_, ledger_, random_.fork(), address, from, sniffed));
+        const SocketAddress from =
+            address[0] == '/' ? unix_caller() : caller_address(number++, false);
+        vandals_.push_back(
+            std::make_unique<Vandal>(world_, ledger_, random_.fork(), address, from, sniffed));
         vandals_.back()->begin(some_time());
     }
+    const bool scarce = scenario_.memory_scarce || scenario_.shortages > 0 ||
+                        scenario_.config.limits.connections_max != 0;
     for (std::size_t index = 0; index < scenario_.echoes; ++index) {
-        echoes_.push_back(std::make_unique<EchoClient>(world_, random_.fork(), echo_address, caller_address(number++, false),
-                                                       scenario_.shortages > 0 || scenario_.config.limits.connections_max != 0));
+        echoes_.push_back(std::make_unique<EchoClient>(world_, random_.fork(), echo_address,
+                                                       caller_address(number++, false), scarce));
         echoes_.back()->begin(some_time());
     }
     for (std::size_t index = 0; index < scenario_.datagrams; ++index) {
@@ -113,10 +124,16 @@ void Run::invite() {
 void Run::tick_until_phase(Server& server, EventLoop& loop, Instant length) {
     over_ = false;
     world_.at(length, *this, phase_over, 0);
+    // One tick may say more before the tick's end brings it back under the limit.
+    const std::uint64_t pinned_bound = scenario_.config.limits.pinned_bytes_max + pinned_slack;
     while (!over_ && alive()) {
         loop.tick(std::nullopt);
         if (++ticks_ % 64 == 0 && people_.size() < 100) {
             server.check();
+        }
+        if (server.bytes_pinned() > pinned_bound) {
+            world_.fail("queues and runs hold " + std::to_string(server.bytes_pinned()) +
+                        " bytes, allowed are " + std::to_string(pinned_bound));
         }
     }
 }
@@ -150,9 +167,10 @@ void Run::judge(Server& server) {
         echo->check_done();
     }
     world_.check_bytes();
-    if (alive() && world_.bytes_read() != server.host().bytes_read + world_.bytes_read_of_refused()) {
-        world_.fail("the daemon counts " + std::to_string(server.host().bytes_read) + " bytes read, it has read " +
-                    std::to_string(world_.bytes_read()));
+    if (alive() &&
+        world_.bytes_read() != server.host().bytes_read + world_.bytes_read_of_refused()) {
+        world_.fail("the daemon counts " + std::to_string(server.host().bytes_read) +
+                    " bytes read, it has read " + std::to_string(world_.bytes_read()));
     }
 }
 

@@ -1,4 +1,5 @@
-// Run — one seed from beginning to end: a daemon is started in a world, lived in, brought to rest, judged and stopped.
+// Run — one seed from beginning to end: a daemon is started in a world, lived in, brought to rest,
+// judged and stopped.
 #pragma once
 
 #include <cstdint>

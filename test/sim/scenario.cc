@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+
 #include <netinet/in.h>
 
 namespace roomd::sim {
@@ -42,7 +43,8 @@ ListenerSpec spec_of(const Door& door) {
 }
 
 void draw_limits(Random& random, Limits& limits) {
-    const auto maybe = [&random](std::uint64_t odds, std::uint32_t& limit, std::uint64_t least, std::uint64_t most) {
+    const auto maybe = [&random](std::uint64_t odds, std::uint32_t& limit, std::uint64_t least,
+                                 std::uint64_t most) {
         if (random.one_in(odds)) {
             limit = static_cast<std::uint32_t>(random.skewed(least, most));
         }
@@ -78,22 +80,26 @@ std::size_t draw_size(Random& random) {
 Role draw_role(Random& random, std::uint32_t number, const Door& door, const Limits& limits) {
     Role role;
     role.manner = static_cast<Manner>(std::min<std::uint64_t>(random.below(4), 2));
-    role.frames = door.framing == Framing::frame ||
-                  (door.framing == Framing::automatic && random.one_in(2));
+    role.frames =
+        door.framing == Framing::frame || (door.framing == Framing::automatic && random.one_in(2));
     role.echo = random.one_in(3);
     role.address = door.address;
     const bool on_connect = door.framing != Framing::automatic;
     role.default_room = on_connect ? "lobby" : "";
-    role.from = door.transport == Transport::unix_stream
-                    ? unix_caller()
-                    : caller_address(number, door.port == doors[public_door].port && random.one_in(2));
+    role.from =
+        door.transport == Transport::unix_stream
+            ? unix_caller()
+            : caller_address(number, door.port == doors[public_door].port && random.one_in(2));
     role.may_be_limited = door.port == doors[public_door].port;
     role.payload_bytes_max = role.frames ? limits.wire.frame_bytes_max : limits.wire.line_bytes_max;
-    // A person on lines hears people's format; frames are plain: what a client is that has asked for nothing else.
+    // A person on lines hears people's format; frames are plain: what a client is that has asked
+    // for nothing else.
     if (role.manner != Manner::event) {
         role.manner = role.frames ? Manner::plain : Manner::human;
     }
-    role.patience = static_cast<Instant>(std::min(limits.stalled_ms_max, limits.linger_ms_max)) * millisecond - second;
+    role.patience =
+        static_cast<Instant>(std::min(limits.stalled_ms_max, limits.linger_ms_max)) * millisecond -
+        second;
     role.turns = random.skewed(1, 40);
     role.connections = random.skewed(1, 4);
     role.burst_max = random.one_in(4) ? random.skewed(1, 40) : 4;
@@ -124,7 +130,8 @@ void draw_people(Random& random, Scenario& scenario, const std::vector<std::size
             role.connections = 1;
             role.turn_pause_max *= 10;
         }
-        role.may_be_refused = scenario.shortages > 0 || scenario.config.limits.connections_max != 0 ||
+        role.may_be_refused = scenario.shortages > 0 ||
+                              scenario.config.limits.connections_max != 0 ||
                               scenario.memory_scarce || role.may_be_limited;
         scenario.people.push_back(role);
     }
@@ -160,7 +167,8 @@ void draw_policies(Random& random, Scenario& scenario) {
 SocketAddress caller_address(std::uint32_t number, bool stranger) {
     sockaddr_in typed{};
     typed.sin_family = AF_INET;
-    typed.sin_addr.s_addr = htonl(stranger ? 0xC6336400U + number % 250 : INADDR_LOOPBACK); // 198.51.100.0/24
+    typed.sin_addr.s_addr =
+        htonl(stranger ? 0xC6336400U + number % 250 : INADDR_LOOPBACK); // 198.51.100.0/24
     typed.sin_port = htons(static_cast<std::uint16_t>(10'000 + number % 50'000));
     SocketAddress address;
     std::memcpy(&address.storage, &typed, sizeof typed);
@@ -188,9 +196,11 @@ Scenario draw_scenario(Random& random) {
             scenario.config.listeners.push_back(spec_of(doors[index]));
         }
     }
-    ListenerSpec echo = spec_of({echo_address, Transport::tcp, "127.0.0.1", 8891, Framing::echo, false});
+    ListenerSpec echo =
+        spec_of({echo_address, Transport::tcp, "127.0.0.1", 8891, Framing::echo, false});
     scenario.config.listeners.push_back(echo);
-    ListenerSpec datagram = spec_of({"udp", Transport::udp, "127.0.0.1", 8888, Framing::automatic, false});
+    ListenerSpec datagram =
+        spec_of({"udp", Transport::udp, "127.0.0.1", 8888, Framing::automatic, false});
     scenario.config.listeners.push_back(datagram);
     scenario.config.insecure_public = true;
     draw_people(random, scenario, open);

@@ -1,7 +1,8 @@
-// Scenario — all that one seed decides beforehand: the daemon's configuration, what goes wrong, and who comes.
+// Scenario — all that one seed decides beforehand: the daemon's configuration, what goes wrong, and
+// who comes.
 //
-// A plain value, drawn once. Small worlds most of the time, because they are quick and their failures are readable; now
-// and then one with thousands of clients.
+// A plain value, drawn once. Small worlds most of the time, because they are quick and their
+// failures are readable; now and then one with thousands of clients.
 #pragma once
 
 #include "daemon/config.h"
@@ -17,12 +18,13 @@ struct Scenario {
     Config config;
     Faults faults;
     std::vector<Role> people;
-    std::vector<std::pair<std::string, bool>> vandals; // the address each goes to; whether framing is sniffed there
+    std::vector<std::pair<std::string, bool>>
+        vandals; // the address each goes to; whether framing is sniffed there
     std::size_t echoes = 0;
     std::size_t datagrams = 0;
-    std::size_t shortages = 0;   // times when descriptors run out for a while
+    std::size_t shortages = 0;    // times when descriptors run out for a while
     Instant active = 10 * second; // how long people say new things
-    bool stop_early = false;     // the daemon is stopped in the middle of it
+    bool stop_early = false;      // the daemon is stopped in the middle of it
     bool stop_twice = false;
     bool memory_scarce = false;  // anybody may be closed to free some
     bool unread_excused = false; // some policy makes producers wait

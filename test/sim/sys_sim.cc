@@ -1,14 +1,15 @@
 #include "reactor/sys.h"
+
 #include "test/sim/world.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <netinet/in.h>
 #include <stdexcept>
 #include <system_error>
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 
 // The system calls of a simulated world: no state here, no kernel below.
 namespace roomd::sys {
@@ -99,7 +100,8 @@ Fd bind_datagram(const SocketAddress& address) {
 }
 
 Fd connect_begin(const SocketAddress& /*address*/) {
-    throw std::system_error(ECONNREFUSED, std::generic_category(), "connect"); // the daemon never does
+    throw std::system_error(ECONNREFUSED, std::generic_category(),
+                            "connect"); // the daemon never does
 }
 
 int connect_error(int /*fd*/) {

@@ -7,8 +7,9 @@ namespace roomd::sim {
 
 namespace {
 // After these roomd closes; plain and human show the code or only its words.
-constexpr std::array<std::string_view, 9> closing{"slow",     "idle", "full", "shutting_down", "bad_frame",
-                                                  "http",     "tls",  "unknown_protocol", "internal"};
+constexpr std::array<std::string_view, 9> closing{"slow",      "idle", "full", "shutting_down",
+                                                  "bad_frame", "http", "tls",  "unknown_protocol",
+                                                  "internal"};
 } // namespace
 
 void WordsEar::expect(const Expectation& expectation) {
@@ -34,7 +35,8 @@ void WordsEar::hear(std::string_view payload) {
     if (payload.starts_with("~")) {
         const std::uint32_t known = ledger_->find(payload);
         const bool action = known != nobody && ledger_->at(known).action;
-        const std::uint32_t token = ledger_->heard(hearer_.name, payload, {}, hearer_.visible, action);
+        const std::uint32_t token =
+            ledger_->heard(hearer_.name, payload, {}, hearer_.visible, action);
         if (token != nobody && !ledger_->at(token).private_) {
             items_.push_back({token, {}, 0});
         }
@@ -97,7 +99,8 @@ void WordsEar::hear_notice(std::string_view notice) {
         pong(words.rest());
     } else if (first == "bye" || first == "bye:") {
         goodbye_ = "quit";
-    } else if (first == "you" && (words.rest().starts_with("are in ") || words.rest().starts_with("left "))) {
+    } else if (first == "you" &&
+               (words.rest().starts_with("are in ") || words.rest().starts_with("left "))) {
         const std::size_t skip = words.rest().starts_with("are in ") ? 7 : 5;
         items_.push_back({nobody, std::string(Words(words.rest().substr(skip)).next()), 0});
     } else if (const std::size_t in = notice.find(" skipped in "); in != std::string_view::npos) {
@@ -109,20 +112,22 @@ void WordsEar::hear_notice(std::string_view notice) {
 void WordsEar::step(Track& track, const Place& place) {
     const bool begins = track.last == 0 || track.epoch != place.epoch;
     if (!begins && place.id <= track.last) {
-        fail("hears " + place.room + " " + std::to_string(place.id) + " after " + std::to_string(track.last));
+        fail("hears " + place.room + " " + std::to_string(place.id) + " after " +
+             std::to_string(track.last));
     }
     if (!begins && !track.loose) {
         std::uint64_t missing = 0;
         for (std::uint64_t id = track.last + 1; id < place.id; ++id) {
             const std::uint32_t token = ledger_->token_at(place.room, place.epoch, id);
             // Whose it was is only known if an event member told; people do not hear themselves.
-            const bool excused = token == nobody || (human_ && ledger_->at(token).author == hearer_.number);
+            const bool excused =
+                token == nobody || (human_ && ledger_->at(token).author == hearer_.number);
             missing += excused ? 0U : 1U;
         }
         if (missing > track.skipped) {
             fail("misses " + std::to_string(missing) + " messages of " + place.room + " between " +
-                 std::to_string(track.last) + " and " + std::to_string(place.id) + ", and was told of " +
-                 std::to_string(track.skipped));
+                 std::to_string(track.last) + " and " + std::to_string(place.id) +
+                 ", and was told of " + std::to_string(track.skipped));
         }
     }
     track = {place.epoch, place.id, 0, false};

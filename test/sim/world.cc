@@ -9,7 +9,8 @@ World* World::current_ = nullptr;
 
 namespace {
 
-// Earlier first; what was planned first goes first among equals, so that ties do not depend on the heap.
+// Earlier first; what was planned first goes first among equals, so that ties do not depend on the
+// heap.
 constexpr auto later = [](const auto& left, const auto& right) {
     return left.at != right.at ? left.at > right.at : left.order > right.order;
 };
@@ -61,7 +62,8 @@ void World::at(Instant delay, Actor& actor, std::uint32_t what, std::uint64_t ar
 }
 
 void World::at_self(Instant delay, What what, std::uint64_t argument) {
-    happenings_.push_back({now_ + delay, ++orders_, nullptr, static_cast<std::uint32_t>(what), argument});
+    happenings_.push_back(
+        {now_ + delay, ++orders_, nullptr, static_cast<std::uint32_t>(what), argument});
     std::push_heap(happenings_.begin(), happenings_.end(), later);
 }
 

@@ -1,23 +1,26 @@
-// World — the operating system and the network of one simulated run: clock, descriptors, sockets, edges.
+// World — the operating system and the network of one simulated run: clock, descriptors, sockets,
+// edges.
 //
-// One exists at a time; sys_sim.cc and poller_sim.cc find it through current(), because what they stand for is global
-// too. It knows bytes and descriptors, no chat: who talks is a Peer, what it means is the Ledger's. Everything random
-// comes from the seed, everything has an order (no hash tables, no pointers compared), no real time is read, so a seed
-// replays bit by bit; digest() sums up every call and every edge to prove it.
+// One exists at a time; sys_sim.cc and poller_sim.cc find it through current(), because what they
+// stand for is global too. It knows bytes and descriptors, no chat: who talks is a Peer, what it
+// means is the Ledger's. Everything random comes from the seed, everything has an order (no hash
+// tables, no pointers compared), no real time is read, so a seed replays bit by bit; digest() sums
+// up every call and every edge to prove it.
 //
-// Time passes only in wait() and a little with each call of it. An edge-triggered kernel's duties are kept to the
-// letter of poller.h, and its liberties are taken as often as Faults says.
+// Time passes only in wait() and a little with each call of it. An edge-triggered kernel's duties
+// are kept to the letter of poller.h, and its liberties are taken as often as Faults says.
 //
-// The daemon's mistakes that the world sees itself are told by fail(): a descriptor used after its close, closed while
-// registered, leaked; sleeping with work pending; spinning without doing anything.
+// The daemon's mistakes that the world sees itself are told by fail(): a descriptor used after its
+// close, closed while registered, leaked; sleeping with work pending; spinning without doing
+// anything.
 #pragma once
 
 #include "reactor/poller.h"
 #include "reactor/sys.h"
 #include "test/sim/faults.h"
+#include "test/sim/link.h"
 #include "test/sim/random.h"
 
-#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -26,92 +29,6 @@
 #include <vector>
 
 namespace roomd::sim {
-
-/// Virtual nanoseconds since the world began.
-using Instant = std::int64_t;
-inline constexpr Instant microsecond = 1'000;
-inline constexpr Instant millisecond = 1'000'000;
-inline constexpr Instant second = 1'000'000'000;
-
-using LinkId = std::uint32_t;
-inline constexpr std::uint32_t nothing = UINT32_MAX;
-
-class Actor {
-public:
-    virtual void on_event(std::uint32_t what, std::uint64_t argument) = 0;
-
-protected:
-    ~Actor() = default;
-};
-
-/// The far end of a connection.
-class Peer {
-public:
-    virtual void on_connected(LinkId link) = 0;
-    virtual void on_refused(LinkId link) = 0;
-    /// Bytes or the end are there; told once until link_take() has found nothing more.
-    virtual void on_readable(LinkId link) = 0;
-    virtual void on_reset(LinkId link) = 0;
-
-protected:
-    ~Peer() = default;
-};
-
-/// Bytes in one direction, with the kernel's limit on them.
-struct Channel {
-    std::string bytes;
-    std::size_t head = 0;
-    std::size_t capacity = 65'536;
-    std::uint64_t entered = 0; // bytes that ever came in
-    std::uint64_t left = 0;    // bytes that were taken out
-    std::uint64_t lost = 0;    // bytes that a reset destroyed
-    bool end = false;          // nothing more will come in
-
-    [[nodiscard]] std::size_t size() const { return bytes.size() - head; }
-    [[nodiscard]] std::size_t room() const { return size() >= capacity ? 0 : capacity - size(); }
-    [[nodiscard]] std::string_view view() const { return std::string_view(bytes).substr(head); }
-    void put(std::string_view more);
-    void take(std::size_t count);
-    void destroy();
-};
-
-struct Link {
-    Peer* peer = nullptr;
-    bool is_unix = false;
-    bool accepted = false;
-    SocketAddress peer_address;
-    int fd = -1; // the daemon's end; -1 before accept() and after close()
-
-    Channel wire; // sent by the peer, still under way
-    Channel in;   // to be read by the daemon
-    Channel out;  // to be read by the peer
-    bool delivering = false; // an event is under way
-    bool telling = false;
-    bool broken = false;       // a reset has reached the daemon's end
-    bool peer_closed = false;  // the peer will neither read nor write
-    bool peer_reset = false;   // a reset has reached the peer
-    bool daemon_closed = false;
-    bool watched = false;      // was registered with the poller
-    bool lost_early = false;   // it never got as far as the daemon's hands
-    Instant shut_at = -1;      // when the daemon said it would write no more
-    Instant closed_at = -1;
-
-    bool read_told = false;    // an edge was raised and would_block not seen since
-    bool write_blocked = false;// would_block was answered and room has not been told since
-    bool write_owed = false;   // room was told (or some bytes not taken), and no write came since
-    bool no_buffers = false;   // ENOBUFS was answered: no edge will come, only time helps
-};
-
-struct Door {
-    int fd = -1;
-    bool datagram = false;
-    std::deque<LinkId> backlog;
-    std::size_t backlog_max = 0;
-    std::deque<std::pair<SocketAddress, std::string>> datagrams;
-    bool read_told = false;
-    Instant waiting_since = 0; // the head of the backlog could have been accepted since
-    SocketAddress address;
-};
 
 class World {
 public:
@@ -126,19 +43,33 @@ public:
 
     // --- time and verdict ---
     [[nodiscard]] Instant now() const { return now_; }
+
     void at(Instant delay, Actor& actor, std::uint32_t what, std::uint64_t argument);
+
     /// Makes the current wait() return with what it has.
     void interrupt() { interrupted_ = true; }
+
     [[nodiscard]] Random& chance() { return chance_; }
+
     [[nodiscard]] Faults& faults() { return faults_; }
+
     void fail(const std::string& what);
+
     /// Told once, at the first failure.
-    void on_failure(Actor& actor, std::uint32_t what) { mourner_ = &actor; mourner_what_ = what; }
+    void on_failure(Actor& actor, std::uint32_t what) {
+        mourner_ = &actor;
+        mourner_what_ = what;
+    }
+
     /// Time goes by without a daemon.
     void pass(Instant length);
+
     [[nodiscard]] const std::string& failure() const { return failure_; }
+
     [[nodiscard]] std::uint64_t digest() const { return digest_; }
+
     [[nodiscard]] bool tracing() const { return trace_; }
+
     void note(std::string_view what, std::uint64_t a, std::uint64_t b = 0, std::uint64_t c = 0);
     void say(const std::string& line); // only shown when tracing
 
@@ -150,7 +81,9 @@ public:
     [[nodiscard]] std::string link_take(LinkId id, std::size_t bytes_max);
     void link_close(LinkId id);
     void link_reset(LinkId id);
+
     [[nodiscard]] const Link& link(LinkId id) const { return *links_[id]; }
+
     /// Everything was taken and nothing more will come.
     [[nodiscard]] bool link_ended(LinkId id) const;
     void send_datagram(const std::string& address, const SocketAddress& from, std::string text);
@@ -170,11 +103,17 @@ public:
     [[nodiscard]] SocketAddress peer_address(int fd);
     [[nodiscard]] bool unix_path_bound(const std::string& path) const;
     [[nodiscard]] bool unix_path_live(const std::string& path) const;
+
     void unlink(const std::string& path) { unix_paths_.erase(path); }
+
     [[nodiscard]] Random& entropy() { return entropy_; }
+
     [[nodiscard]] int descriptor_limit() const { return descriptor_limit_; }
+
     void limit_descriptors(int limit);
+
     [[nodiscard]] std::size_t open_descriptors() const { return open_count_; }
+
     [[nodiscard]] std::string open_list() const;
 
     // --- for poller_sim.cc ---
@@ -184,12 +123,17 @@ public:
 
     /// No more faults from here on; what was held back comes.
     void calm();
+
     /// While set, unread input is not held against the daemon (a policy makes it wait).
     void excuse_unread(bool excused) { unread_excused_ = excused; }
+
     [[nodiscard]] std::uint64_t calls() const { return calls_; }
+
     [[nodiscard]] std::uint64_t waits() const { return waits_; }
+
     /// Calls that did something: still changing while the world is not at rest.
     [[nodiscard]] std::uint64_t moved() const { return moved_; }
+
     /// Bytes the daemon has read from connections; and those of connections it never watched.
     [[nodiscard]] std::uint64_t bytes_read() const;
     [[nodiscard]] std::uint64_t bytes_read_of_refused() const;
@@ -198,12 +142,22 @@ public:
 
 private:
     enum class Kind : std::uint8_t { free, plain, link, listener, pipe_read, pipe_write };
-    enum class What : std::uint32_t { deliver, tell_peer, tell_reset, reset_daemon, unblock, raise, arrive };
+    enum class What : std::uint32_t {
+        deliver,
+        tell_peer,
+        tell_reset,
+        reset_daemon,
+        unblock,
+        raise,
+        arrive
+    };
+
     struct Descriptor {
         Kind kind = Kind::free;
         std::uint32_t index = nothing;        // link, listener or pipe
         std::uint32_t registration = nothing; // in registrations_
     };
+
     struct Registration {
         int fd = -1;
         Key key;
@@ -213,6 +167,7 @@ private:
         bool alive = true;
         bool listed = false;
     };
+
     struct Happening {
         Instant at;
         std::uint64_t order;
@@ -220,6 +175,7 @@ private:
         std::uint32_t what;
         std::uint64_t argument;
     };
+
     struct Pipe {
         std::string bytes;
         int read_fd = -1;
@@ -227,7 +183,12 @@ private:
         bool read_told = false;
     };
 
-    [[nodiscard]] Instant latency() { return static_cast<Instant>(chance_.between(faults_.latency_us_min, faults_.latency_us_max)) * microsecond; }
+    [[nodiscard]] Instant latency() {
+        return static_cast<Instant>(
+                   chance_.between(faults_.latency_us_min, faults_.latency_us_max)) *
+               microsecond;
+    }
+
     void at_self(Instant delay, What what, std::uint64_t argument);
     void run_due();
     void happen(const Happening& happening);

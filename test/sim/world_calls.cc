@@ -51,7 +51,8 @@ World::Descriptor* World::find(int fd, const char* call) {
 Link* World::link_of(int fd, const char* call, LinkId& id) {
     const Descriptor* const descriptor = find(fd, call);
     if (descriptor == nullptr || descriptor->kind != Kind::link) {
-        fail(std::string(call) + " on descriptor " + std::to_string(fd) + ", which is no connection");
+        fail(std::string(call) + " on descriptor " + std::to_string(fd) +
+             ", which is no connection");
         return nullptr;
     }
     id = descriptor->index;
@@ -161,8 +162,8 @@ void World::room_made(Link& link, bool taken) {
         return;
     }
     // TCP tells a writer of room when a third of the buffer is free, a Unix socket at once.
-    const bool enough = link.is_unix ? link.out.room() > 0
-                                     : link.out.size() <= link.out.capacity / 3 * 2;
+    const bool enough =
+        link.is_unix ? link.out.room() > 0 : link.out.size() <= link.out.capacity / 3 * 2;
     if (link.write_blocked && enough) {
         link.write_blocked = false;
         link.write_owed = true;
@@ -217,8 +218,8 @@ void World::close_link(Link& link, LinkId id) {
     link.fd = -1;
     link.daemon_closed = true;
     link.closed_at = now_;
-    // tcp(7), unix(7): bytes that arrived and were not read turn the close into a reset, and over TCP
-    // the reset overtakes what the peer has not read yet.
+    // tcp(7), unix(7): bytes that arrived and were not read turn the close into a reset, and over
+    // TCP the reset overtakes what the peer has not read yet.
     if (link.in.size() > 0 && !link.is_unix) {
         link.in.destroy();
         at_self(latency(), What::tell_reset, id);

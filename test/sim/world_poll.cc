@@ -127,7 +127,8 @@ void World::spice_batch() {
     if (!batch_.empty() && chance_.permille(faults_.spurious_edge)) {
         const Registration& anyone = registrations_[chance_.below(registrations_.size())];
         if (anyone.alive) {
-            batch_.push_back({anyone.key, anyone.interest == Interest::read ? Ready::readable : Ready::both});
+            batch_.push_back(
+                {anyone.key, anyone.interest == Interest::read ? Ready::readable : Ready::both});
         }
     }
     if (!batch_.empty() && !dead_keys_.empty() && chance_.permille(faults_.stale_edge)) {
@@ -158,8 +159,9 @@ std::span<const Edge> World::wait(std::optional<Duration> timeout) {
     idle_waits_ = 0;
     check_may_sleep();
     const Instant until =
-        timeout ? now_ + std::chrono::ceil<std::chrono::milliseconds>(*timeout).count() * millisecond
-                : no_timeout;
+        timeout
+            ? now_ + std::chrono::ceil<std::chrono::milliseconds>(*timeout).count() * millisecond
+            : no_timeout;
     while (batch_.empty() && !interrupted_) {
         const Instant next = happenings_.empty() ? no_timeout : happenings_.front().at;
         if (next == no_timeout && until == no_timeout) {
@@ -179,8 +181,8 @@ std::span<const Edge> World::wait(std::optional<Duration> timeout) {
 
 bool World::edge_coming(int fd) const {
     const std::uint32_t index = descriptors_[static_cast<std::size_t>(fd)].registration;
-    return index != nothing && (registrations_[index].pending != Ready::none ||
-                                registrations_[index].delayed != 0);
+    return index != nothing &&
+           (registrations_[index].pending != Ready::none || registrations_[index].delayed != 0);
 }
 
 void World::check_may_sleep() {

@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <netinet/in.h>
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 
 namespace roomd::sim {
 
@@ -14,8 +14,9 @@ namespace {
 
 void set_port(SocketAddress& address, std::uint16_t port) {
     const std::uint16_t network = htons(port);
-    const std::size_t offset = address.storage.ss_family == AF_INET6 ? offsetof(sockaddr_in6, sin6_port)
-                                                                     : offsetof(sockaddr_in, sin_port);
+    const std::size_t offset = address.storage.ss_family == AF_INET6
+                                   ? offsetof(sockaddr_in6, sin6_port)
+                                   : offsetof(sockaddr_in, sin_port);
     auto* const bytes = reinterpret_cast<unsigned char*>(&address.storage);
     std::memcpy(bytes + offset, &network, sizeof network);
 }
@@ -122,8 +123,11 @@ sys::AcceptResult World::accept(int fd) {
     if (accept_error_ != 0 && now_ < accept_error_until_) {
         accept_trouble_at_ = now_;
         note("accept-error", static_cast<std::uint64_t>(accept_error_));
-        return {accept_error_ == ENFILE ? sys::AcceptStatus::no_descriptor : sys::AcceptStatus::no_memory,
-                {}, {}, accept_error_};
+        return {accept_error_ == ENFILE ? sys::AcceptStatus::no_descriptor
+                                        : sys::AcceptStatus::no_memory,
+                {},
+                {},
+                accept_error_};
     }
     const LinkId id = listener.backlog.front();
     const int taken = take_descriptor(Kind::link, id);
