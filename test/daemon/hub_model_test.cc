@@ -720,7 +720,9 @@ private:
             return;
         }
         expect_alone(target, DirectEvent{world_.wall, member.nick, text});
-        expect_alone(member, MsgReply{target.nick});
+        if (member.ack) {
+            expect_alone(member, MsgReply{target.nick});
+        }
     }
 
     void topic(int id) {
@@ -854,7 +856,7 @@ TEST_CASE("Hub: every member hears what it must, once, in order, and nothing els
         story.run(1000);
         checked += story.checked();
     }
-    CHECK(checked > 200'000);
+    CHECK(checked > 100'000);
 }
 
 } // namespace roomd
