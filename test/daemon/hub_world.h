@@ -1,6 +1,6 @@
 // HubWorld — a hub with members that are only ears, for tests.
 //
-// An Ear is the fake Recipient: it writes down what it hears, and can keep the chunks as a slow
+// An HubEar is the fake Recipient: it writes down what it hears, and can keep the chunks as a slow
 // reader does. The world owns the ears and everything the hub borrows; it tells the hub the time,
 // and checks the hub's invariants with every tick. Knows nothing of what should be heard.
 #pragma once
@@ -40,7 +40,7 @@ inline std::vector<std::string> payloads_of(Framing framing, std::string_view st
     return payloads;
 }
 
-class Ear final : public Recipient {
+class HubEar final : public Recipient {
 public:
     void deliver(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to,
                  SlowPolicy policy) override {
@@ -91,7 +91,7 @@ private:
 /// A member as a test sees it.
 struct Person {
     Key key;
-    std::unique_ptr<Ear> ear;
+    std::unique_ptr<HubEar> ear;
     Framing framing;
 
     /// What was heard since the last call.
@@ -111,7 +111,7 @@ public:
 
     /// In no room yet.
     Person enter(Framing framing, Format format, ScriptPolicy scripts = ScriptPolicy::any) {
-        Person person{{}, std::make_unique<Ear>(), framing};
+        Person person{{}, std::make_unique<HubEar>(), framing};
         person.key = hub.enter(*person.ear, {framing, format}, scripts);
         return person;
     }

@@ -22,7 +22,7 @@ struct Stage {
         : room(std::get<Name>(Name::parse("lobby", NameKind::room, ScriptPolicy::any)), "e1",
                {100, 10'000}, SlowPolicy::by_format) {}
 
-    std::uint32_t seat(Ear& ear, std::uint32_t slot, Dialect dialect = lines) {
+    std::uint32_t seat(HubEar& ear, std::uint32_t slot, Dialect dialect = lines) {
         return room.seat(dialect, ear, slot);
     }
 
@@ -40,8 +40,8 @@ struct Stage {
 
 TEST_CASE("Room: what was said in a tick is one window for each seat, however much it was") {
     Stage stage;
-    Ear ann;
-    Ear bob;
+    HubEar ann;
+    HubEar bob;
     stage.seat(ann, 1);
     stage.seat(bob, 2);
     for (int count = 0; count < 100; ++count) {
@@ -58,8 +58,8 @@ TEST_CASE("Room: what was said in a tick is one window for each seat, however mu
 
 TEST_CASE("Room: a seat hears its own dialect and nothing of others") {
     Stage stage;
-    Ear ann;
-    Ear bob;
+    HubEar ann;
+    HubEar bob;
     stage.seat(ann, 1, lines);
     stage.seat(bob, 2, frames);
     stage.append("line\n", 99, lines);
@@ -71,9 +71,9 @@ TEST_CASE("Room: a seat hears its own dialect and nothing of others") {
 
 TEST_CASE("Room: who sits down in mid-tick hears from the next unit on") {
     Stage stage;
-    Ear ann;
-    Ear bob;
-    Ear eve;
+    HubEar ann;
+    HubEar bob;
+    HubEar eve;
     stage.seat(ann, 1);
     stage.append("1");
     stage.seat(bob, 2);
@@ -95,8 +95,8 @@ TEST_CASE("Room: who spoke does not hear it, wherever it stands among what other
     for (unsigned pattern = 0; pattern < 32; ++pattern) {
         CAPTURE(pattern);
         Stage stage;
-        Ear ann;
-        Ear bob;
+        HubEar ann;
+        HubEar bob;
         const std::uint32_t seat = stage.seat(ann, 1);
         stage.seat(bob, 2);
         std::string expected;
@@ -124,9 +124,9 @@ TEST_CASE("Room: who spoke does not hear it, wherever it stands among what other
 TEST_CASE(
     "Room: a seat taken over within the tick does not hear what its predecessor's slot said") {
     Stage stage;
-    Ear ann;
-    Ear bob;
-    Ear eve;
+    HubEar ann;
+    HubEar bob;
+    HubEar eve;
     stage.seat(ann, 1);
     std::uint32_t seat = stage.seat(bob, 7);
     stage.append("bob", 7);
@@ -143,8 +143,8 @@ TEST_CASE(
 
 TEST_CASE("Room: who is caught up gets nothing twice, and nothing is lost behind it") {
     Stage stage;
-    Ear ann;
-    Ear bob;
+    HubEar ann;
+    HubEar bob;
     const std::uint32_t seat = stage.seat(ann, 1);
     const std::uint32_t other = stage.seat(bob, 2);
     SUBCASE("caught up once") {
@@ -176,7 +176,7 @@ TEST_CASE("Room: who is caught up gets nothing twice, and nothing is lost behind
 
 TEST_CASE("Room: who is caught up after it spoke never hears itself") {
     Stage stage;
-    Ear ann;
+    HubEar ann;
     const std::uint32_t seat = stage.seat(ann, 1);
     stage.append("a", 1);
     stage.room.mark_spoke(lines, seat);
@@ -191,9 +191,9 @@ TEST_CASE("Room: who is caught up after it spoke never hears itself") {
 
 TEST_CASE("Room: more than a chunk in one tick reaches everybody whole and in order") {
     Stage stage;
-    Ear ann;
-    Ear bob;
-    Ear eve;
+    HubEar ann;
+    HubEar bob;
+    HubEar eve;
     const std::uint32_t seat = stage.seat(ann, 1);
     stage.seat(bob, 2);
     std::string all;
@@ -226,7 +226,7 @@ TEST_CASE("Room: more than a chunk in one tick reaches everybody whole and in or
 
 TEST_CASE("Room: a unit larger than any chunk has one of its own") {
     Stage stage;
-    Ear ann;
+    HubEar ann;
     stage.seat(ann, 1);
     const std::string large(300'000, 'x');
     stage.append("a");
@@ -238,8 +238,8 @@ TEST_CASE("Room: a unit larger than any chunk has one of its own") {
 
 TEST_CASE("Room: what a slow reader holds is not touched while the room talks on behind it") {
     Stage stage;
-    Ear slow;
-    Ear live;
+    HubEar slow;
+    HubEar live;
     slow.slow = true;
     stage.seat(slow, 1);
     stage.seat(live, 2);
@@ -261,7 +261,7 @@ TEST_CASE("Room: what a slow reader holds is not touched while the room talks on
 TEST_CASE("Room: a quiet tick is as small as it was said, not a chunk each") {
     // One slow reader must not make each of a thousand short ticks pin a chunk of its own.
     Stage stage;
-    Ear slow;
+    HubEar slow;
     slow.slow = true;
     stage.seat(slow, 1);
     for (int tick = 0; tick < 1000; ++tick) {
@@ -277,7 +277,7 @@ TEST_CASE("Room: a quiet tick is as small as it was said, not a chunk each") {
 
 TEST_CASE("Room: its runs are released once nobody holds them, and not before") {
     Stage stage;
-    Ear slow;
+    HubEar slow;
     slow.slow = true;
     stage.seat(slow, 1);
     CHECK(stage.room.release_runs());
@@ -297,7 +297,7 @@ TEST_CASE("Room: its runs are released once nobody holds them, and not before") 
 
 TEST_CASE("Room: a chunk that everybody has sent is used again from its beginning") {
     Stage stage;
-    Ear ann;
+    HubEar ann;
     stage.seat(ann, 1);
     for (int tick = 0; tick < 1000; ++tick) {
         stage.append("message");
@@ -309,7 +309,7 @@ TEST_CASE("Room: a chunk that everybody has sent is used again from its beginnin
 
 TEST_CASE("Room: leaving moves the last seat into the gap and says whose it was") {
     Stage stage;
-    std::array<Ear, 3> ears;
+    std::array<HubEar, 3> ears;
     for (std::uint32_t slot = 0; slot < 3; ++slot) {
         CHECK(stage.seat(ears.at(slot), slot + 10) == slot);
     }
@@ -326,8 +326,8 @@ TEST_CASE("Room: leaving moves the last seat into the gap and says whose it was"
 
 TEST_CASE("Room: what was said for a dialect whose last member left is nobody's") {
     Stage stage;
-    Ear ann;
-    Ear bob;
+    HubEar ann;
+    HubEar bob;
     const std::uint32_t seat = stage.seat(ann, 1);
     stage.append("for ann");
     static_cast<void>(stage.room.unseat(lines, seat));
