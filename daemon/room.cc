@@ -5,6 +5,10 @@
 
 namespace roomd {
 
+namespace {
+constexpr std::size_t spare_seats_max = 16;
+} // namespace
+
 Room::Room(Name room_name, std::string room_epoch, HistoryLimits history_limits,
            SlowPolicy slow_policy)
     : name(std::move(room_name)), epoch(std::move(room_epoch)), history(history_limits),
@@ -119,6 +123,9 @@ std::uint32_t Room::unseat(Dialect dialect, std::uint32_t seat) {
     const bool is_last = seat + 1 == row.size();
     row[seat] = row.back();
     row.pop_back();
+    if (row.capacity() > spare_seats_max && row.size() < row.capacity() / 4) {
+        row.shrink_to_fit(); // a room that was full once must not stay as large for ever
+    }
     return is_last ? UINT32_MAX : row[seat].member_slot;
 }
 

@@ -1,6 +1,8 @@
 #include "daemon/server.h"
 #include "reactor/sys.h"
 
+#include <algorithm>
+#include <bit>
 #include <string>
 
 // What /stats and /conns show.
@@ -73,16 +75,29 @@ std::string Server::stats() const {
     return out;
 }
 
+// Each term is derived in ARCHITECTURE.md, Memory; doubled where a vector may have grown by
+// doubling.
 std::uint64_t Server::memory_bytes_max() const {
-    // Per connection: its session with name, seat and table entries, and input held back: at worst
-    // an unfinished payload in a ring of four times its size at most (a frame grows by doubling),
-    // or replies above their limit.
-    constexpr std::uint64_t session_bytes = 1024;
+    constexpr std::uint64_t fixed_bytes = 32ULL << 20U; // program, free lists, log, far addresses
+    constexpr std::uint64_t room_bytes = 8 * 1024;      // name, topic, index of its history
+    constexpr std::uint64_t session_bytes = 1536;       // name, table entries, timer, rates, replay
+    constexpr std::uint64_t seat_bytes = 4 * sizeof(Seat) + 2 * sizeof(Membership);
+    constexpr std::uint64_t queue_entry_bytes = 32;
     const Limits& limits = config_.limits;
-    const std::uint64_t input =
-        2 * (std::uint64_t{frame_header_bytes} + limits.wire.frame_bytes_max);
-    const std::uint64_t each = session_bytes + input;
-    return connections_max() * each + limits.pinned_bytes_max + limits.history_total_bytes_max;
+    const std::uint64_t payload =
+        std::max<std::uint64_t>(frame_header_bytes + std::uint64_t{limits.wire.frame_bytes_max},
+                                limits.wire.line_bytes_max);
+    const std::uint64_t ring =
+        std::max<std::uint64_t>(BlockPool::block_bytes, std::bit_ceil(payload + 2));
+    const bool parking =
+        std::any_of(config_.rooms.begin(), config_.rooms.end(),
+                    [](const auto& room) { return room.slow == SlowPolicy::wait; });
+    const std::uint64_t each = session_bytes + limits.rooms_per_member_max * seat_bytes + ring +
+                               (parking ? payload : 0) +
+                               limits.queue_entries_max * queue_entry_bytes +
+                               limits.reply_bytes_max + payload; // a portion of one tick
+    return fixed_bytes + connections_max() * each + 2 * limits.pinned_bytes_max +
+           limits.history_total_bytes_max * 3 / 2 + limits.rooms_max * room_bytes;
 }
 
 std::vector<std::string> Server::connection_lines() {
