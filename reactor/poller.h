@@ -65,7 +65,7 @@ public:
     void remove(int fd) noexcept;
 
     /// Blocks at most `timeout` (none: until an edge; rounded up to a millisecond). The batch is
-    /// valid until the next call. EINTR: an empty batch.
+    /// valid until the next call. EINTR: what is ready by then, perhaps nothing.
     [[nodiscard]] std::span<const Edge> wait(std::optional<Duration> timeout);
 
     /// "epoll", "kqueue" or "sim".

@@ -80,9 +80,14 @@ void Poller::remove(int fd) noexcept {
 }
 
 std::span<const Edge> Poller::wait(std::optional<Duration> timeout) {
-    const int count =
-        ::epoll_wait(impl_->epoll.get(), impl_->events.data(),
-                     static_cast<int>(impl_->events.size()), milliseconds_of(timeout));
+    const auto size = static_cast<int>(impl_->events.size());
+    int count =
+        ::epoll_wait(impl_->epoll.get(), impl_->events.data(), size, milliseconds_of(timeout));
+    if (count < 0 && errno == EINTR) {
+        // Perhaps the process stood still (signal(7): SIGCONT): edges that came meanwhile must be
+        // seen before the timers judge anybody.
+        count = ::epoll_wait(impl_->epoll.get(), impl_->events.data(), size, 0);
+    }
     if (count < 0) {
         if (errno == EINTR) {
             return {};

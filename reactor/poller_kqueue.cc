@@ -109,8 +109,15 @@ void Poller::remove(int fd) noexcept {
 
 std::span<const Edge> Poller::wait(std::optional<Duration> timeout) {
     const timespec limit = timespec_of(timeout.value_or(Duration::zero()));
-    const int count = ::kevent(impl_->queue.get(), nullptr, 0, impl_->events.data(),
-                               static_cast<int>(impl_->events.size()), timeout ? &limit : nullptr);
+    const timespec at_once{};
+    const auto size = static_cast<int>(impl_->events.size());
+    int count = ::kevent(impl_->queue.get(), nullptr, 0, impl_->events.data(), size,
+                         timeout ? &limit : nullptr);
+    if (count < 0 && errno == EINTR) {
+        // Perhaps the process stood still: edges that came meanwhile must be seen before the timers
+        // judge anybody.
+        count = ::kevent(impl_->queue.get(), nullptr, 0, impl_->events.data(), size, &at_once);
+    }
     if (count < 0) {
         if (errno == EINTR) {
             return {};

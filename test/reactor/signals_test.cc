@@ -37,18 +37,23 @@ void handle_by(int signal, Handler handler) {
     REQUIRE(done);
 }
 
+void send_self(int signal) {
+    const bool sent = ::raise(signal) == 0;
+    REQUIRE(sent);
+}
+
 } // namespace
 
 TEST_CASE("Signals: a signal is heard in the loop, not in the handler, and wakes it") {
     EventLoop loop;
     Recorder recorder;
     const Signals signals(loop, {SIGUSR1, SIGHUP}, recorder);
-    ::raise(SIGUSR1);
+    send_self(SIGUSR1);
     CHECK(recorder.heard.empty());
     loop.tick(std::chrono::seconds(2));
     CHECK(recorder.heard == std::vector{SIGUSR1});
-    ::raise(SIGHUP);
-    ::raise(SIGUSR1);
+    send_self(SIGHUP);
+    send_self(SIGUSR1);
     loop.tick(std::chrono::seconds(2));
     CHECK(recorder.heard == std::vector{SIGUSR1, SIGHUP, SIGUSR1});
 }
@@ -71,11 +76,11 @@ TEST_CASE("Signals: a storm neither blocks nor is lost altogether") {
     Recorder recorder;
     const Signals signals(loop, {SIGUSR1, SIGUSR2}, recorder);
     for (int count = 0; count < 100'000; ++count) { // more than a pipe holds
-        ::raise(SIGUSR1);
+        send_self(SIGUSR1);
     }
     loop.tick(std::chrono::seconds(2));
     CHECK(recorder.heard.size() >= 1);
-    ::raise(SIGUSR2);
+    send_self(SIGUSR2);
     loop.tick(std::chrono::seconds(2));
     CHECK(recorder.heard.back() == SIGUSR2);
 }
@@ -103,7 +108,7 @@ TEST_CASE("Signals: the old handlers are back when it goes") {
         CHECK(is_handled_by(SIGUSR1, SIG_IGN));
         CHECK(is_handled_by(SIGPIPE, SIG_DFL));
         CHECK(loop.watched() == 0);
-        ::raise(SIGUSR1);
+        send_self(SIGUSR1);
         loop.tick(Duration::zero());
         CHECK(recorder.heard.empty());
     }
@@ -117,7 +122,7 @@ TEST_CASE("Signals: one that cannot be caught is an error that leaves nothing be
     CHECK(loop.watched() == 0);
     CHECK(is_handled_by(SIGUSR1, SIG_DFL));
     const Signals signals(loop, {SIGUSR1}, recorder); // the place is free
-    ::raise(SIGUSR1);
+    send_self(SIGUSR1);
     loop.tick(std::chrono::seconds(2));
     CHECK(recorder.heard.size() == 1);
 }
