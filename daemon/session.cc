@@ -194,9 +194,13 @@ void Session::abort(CloseReason reason) {
     stream_.close_now();
 }
 
-void Session::on_closed(Stream& /*stream*/, StreamEnd /*end*/) {
+void Session::on_closed(Stream& /*stream*/, StreamEnd end) {
     if (!ending_) { // the connection broke, and reason_ says so from the beginning
         ending_ = true;
+        if (end == StreamEnd::stalled) { // the kernel's patience has run out before ours
+            reason_ = CloseReason::slow;
+            server_->counters().hit(Limit::stalled_ms_max);
+        }
         server_->on_session_ending(*this);
     }
     leave();

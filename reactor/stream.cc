@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cerrno>
 
 namespace roomd {
 
@@ -116,7 +117,7 @@ void Stream::read() {
             owner_->on_end_of_input(*this);
             break;
         case IoStatus::failed:
-            close_now(StreamEnd::reset);
+            close_now(end_of(result));
             break;
         }
     }
@@ -153,7 +154,7 @@ void Stream::read_and_discard() {
             input_ended_ = true;
             break;
         case IoStatus::failed:
-            close_now(StreamEnd::reset);
+            close_now(end_of(result));
             break;
         }
     }
@@ -196,7 +197,7 @@ Activity Stream::flush() {
             continue;
         }
         if (result.status != IoStatus::would_block) {
-            write_failed();
+            write_failed(result);
             return Activity::idle;
         }
         if (!blocked_) {
@@ -232,12 +233,17 @@ void Stream::after_flush() {
     }
 }
 
-void Stream::write_failed() {
+StreamEnd Stream::end_of(const IoResult& failure) const {
+    return failure.error == ETIMEDOUT && !output_.empty() ? StreamEnd::stalled : StreamEnd::reset;
+}
+
+void Stream::write_failed(const IoResult& failure) {
+    const StreamEnd end = end_of(failure);
     output_.clear();
     write_failed_ = true;
     blocked_ = false;
     if (state_ != State::open || reading_paused_ || input_ended_) {
-        close_now(StreamEnd::reset);
+        close_now(end);
     } else {
         // The peer may have said something before it went: read() hears it and then closes.
         host_->loop.again(key_, Ready::readable);

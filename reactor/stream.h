@@ -21,6 +21,7 @@
 #include "reactor/event_loop.h"
 #include "reactor/fd.h"
 #include "reactor/flush_list.h"
+#include "reactor/io_result.h"
 #include "reactor/out_queue.h"
 #include "reactor/ring_buffer.h"
 
@@ -36,6 +37,7 @@ class Stream;
 enum class StreamEnd : std::uint8_t {
     finished, // everything was written, and the peer has closed too
     reset,    // the connection broke
+    stalled,  // the kernel gave up a peer that took nothing although something waited (TCP_USER_TIMEOUT)
     aborted   // close_now(): we did not wait
 };
 
@@ -123,8 +125,8 @@ public:
 
     [[nodiscard]] bool lingering() const { return state_ == State::lingering; }
 
-    /// The kernel takes no more for now.
-    [[nodiscard]] bool blocked() const { return blocked_; }
+    /// The kernel takes no more for now, as far as its last edge tells.
+    [[nodiscard]] bool blocked() const { return blocked_ && !writable_; }
 
     /// Since when nothing was taken although something waited; only meaningful while blocked().
     [[nodiscard]] TimePoint blocked_since() const { return blocked_since_; }
@@ -143,7 +145,8 @@ private:
     void read();
     void read_and_discard();
     void after_flush();
-    void write_failed();
+    [[nodiscard]] StreamEnd end_of(const IoResult& failure) const;
+    void write_failed(const IoResult& failure);
     void dirty();
 
     StreamHost* host_;
