@@ -33,7 +33,7 @@ void ChatClient::connect() {
     buffer_.clear();
     buffer_head_ = 0;
     turns_left_ = role_.turns;
-    const Hearer hearer{number_, connections_left_, name_, !role_.frames};
+    const Hearer hearer{number_, connections_left_, role_.may_be_limited, name_, !role_.frames};
     if (role_.manner == Manner::event) {
         auto ear =
             std::make_unique<EventEar>(world(), *ledger_, hearer, role_.echo, role_.default_room);
@@ -161,8 +161,10 @@ void ChatClient::on_hangup(Hangup how) {
     const Link& link = world().link(last_link_);
     const bool told = ear_ && !ear_->goodbye().empty();
     // Who never got as far as the daemon has nothing to complain of.
-    const bool unheard = how == Hangup::refused || link.lost_early;
-    const bool too_slow = (half_closed() || quit_) && world().now() - done_at_ > role_.patience;
+    const bool unheard = how == Hangup::refused || link.lost_early ||
+                         (link.shut_at >= 0 && link.read_when_shut == 0);
+    const bool too_slow =
+        (half_closed() || quit_ || stopping_) && world().now() - done_at_ > role_.patience;
     if (ear_ && !told && !unheard && !too_slow && !suspect()) {
         if (how == Hangup::reset) {
             world().fail(name_ + ": was reset, and reads all the time");
@@ -183,6 +185,13 @@ void ChatClient::on_hangup(Hangup how) {
 
 void ChatClient::settle() {
     settling_ = true;
+}
+
+void ChatClient::expect_stop() {
+    if (!half_closed() && !quit_) {
+        done_at_ = world().now();
+    }
+    stopping_ = true;
 }
 
 void ChatClient::check_settled() {

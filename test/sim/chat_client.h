@@ -50,7 +50,7 @@ public:
     void settle();
 
     /// From here on the daemon may say goodbye at any time.
-    void expect_stop() { stopping_ = true; }
+    void expect_stop();
 
     /// Whatever becomes of it from here on is no surprise.
     void excuse() { suspect_ = true; }

@@ -34,6 +34,7 @@ struct Expectation {
 struct Hearer {
     std::uint32_t number;
     std::size_t connection; // of this client: what an earlier one said may be heard by a later one
+    bool limited;           // rates apply: anything may be refused as too fast
     std::string name;       // for messages
     bool visible;           // line framing shows control characters
 };
@@ -161,7 +162,9 @@ public:
     void check_settled() override;
     void check_order() override;
 
-    [[nodiscard]] std::size_t waiting() const override { return pings_.size(); }
+    [[nodiscard]] std::size_t waiting() const override {
+        return hearer_.limited ? 0 : pings_.size();
+    }
 
 private:
     struct Item {

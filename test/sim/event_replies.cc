@@ -47,6 +47,9 @@ void EventEar::hear_err(Words words) {
              expectation.verb);
         return;
     }
+    if (hearer_.limited && code == "rate_limited") {
+        return;
+    }
     const bool away = code == "not_in_room" || code == "no_room";
     const bool spoke = verb == "say" || verb == "me" || verb == "history";
     if (spoke && away) {

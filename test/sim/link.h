@@ -87,6 +87,7 @@ struct Link {
     bool lost_early = false; // it never got as far as the daemon's hands
     Instant shut_at = -1;    // when the daemon said it would write no more
     Instant closed_at = -1;
+    std::uint64_t read_when_shut = 0; // bytes the daemon had read by then
 
     bool read_told = false;     // an edge was raised and would_block not seen since
     bool write_blocked = false; // would_block was answered and room has not been told since

@@ -106,8 +106,10 @@ void Run::invite() {
             std::make_unique<Vandal>(world_, ledger_, random_.fork(), address, from, sniffed));
         vandals_.back()->begin(some_time());
     }
+    const Limits& limits = scenario_.config.limits;
     const bool scarce = scenario_.memory_scarce || scenario_.shortages > 0 ||
-                        scenario_.config.limits.connections_max != 0;
+                        limits.connections_max != 0 ||
+                        limits.queue_soft_bytes < 2 * limits.reply_bytes_max; // judged as slow
     for (std::size_t index = 0; index < scenario_.echoes; ++index) {
         echoes_.push_back(std::make_unique<EchoClient>(world_, random_.fork(), echo_address,
                                                        caller_address(number++, false), scarce));

@@ -66,7 +66,7 @@ void draw_limits(Random& random, Limits& limits) {
     maybe(4, limits.wire.frame_bytes_max, 200, 65'536);
     maybe(4, limits.wire.line_bytes_max, 200, 4'096);
     maybe(3, limits.room_idle_ms, 100, 60'000);
-    maybe(4, limits.stalled_ms_max, 1'000, 30'000);
+    maybe(4, limits.stalled_ms_max, 5'000, 30'000);
 }
 
 std::size_t draw_size(Random& random) {

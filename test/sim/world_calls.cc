@@ -182,6 +182,7 @@ void World::shut(int fd) {
         return;
     }
     link->shut_at = now_;
+    link->read_when_shut = link->in.left;
     link->out.end = true;
     link->write_owed = false;
     owed_.erase(fd);

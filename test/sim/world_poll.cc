@@ -108,6 +108,7 @@ void World::collect() {
         Registration& registration = registrations_[raised_[used++]];
         registration.listed = false;
         const Ready ready = std::exchange(registration.pending, Ready::none);
+        note("edge", static_cast<std::uint64_t>(registration.fd), static_cast<std::uint64_t>(ready));
         if (ready == Ready::both && faults_.split_directions) {
             const bool first = chance_.one_in(2);
             batch_.push_back({registration.key, first ? Ready::readable : Ready::writable});
@@ -118,9 +119,6 @@ void World::collect() {
     }
     raised_.erase(raised_.begin(), raised_.begin() + static_cast<std::ptrdiff_t>(used));
     spice_batch();
-    for (const Edge& edge : batch_) {
-        note("edge", edge.key.packed(), static_cast<std::uint64_t>(edge.ready));
-    }
 }
 
 void World::spice_batch() {
@@ -134,6 +132,7 @@ void World::spice_batch() {
     if (!batch_.empty() && !dead_keys_.empty() && chance_.permille(faults_.stale_edge)) {
         const Key dead = dead_keys_[chance_.below(dead_keys_.size())];
         const auto place = static_cast<std::ptrdiff_t>(chance_.below(batch_.size() + 1));
+        note("stale", dead.packed());
         batch_.insert(batch_.begin() + place, {dead, Ready::both});
     }
 }
