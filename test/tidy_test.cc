@@ -274,6 +274,38 @@ TEST_CASE("house: nothing is shared, global or thrown where it must not be") {
     }));
 }
 
+TEST_CASE("house: no two types have one name") {
+    // The linker would silently take one's constructor for the other's (the One Definition Rule).
+    std::map<std::string, std::string> seen;
+    Findings findings;
+    for (const File& file : sources()) {
+        std::vector<std::string> scopes;
+        for (std::size_t index = 0; index < file.lines.size(); ++index) {
+            const std::string& line = file.lines[index];
+            if (line.starts_with("namespace ") && line.ends_with('{')) {
+                scopes.push_back(line);
+            } else if (line.starts_with("} // namespace")) {
+                scopes.pop_back();
+            }
+            const bool hidden = std::ranges::count(scopes, "namespace {") > 0;
+            const bool defines = line.starts_with("class ") || line.starts_with("struct ");
+            const std::size_t brace = line.find('{');
+            if (hidden || !defines || brace == std::string::npos) {
+                continue;
+            }
+            const std::size_t begin = line.find(' ') + 1;
+            const std::string name = line.substr(begin, line.find_first_of(" :{", begin) - begin);
+            const std::string scope = scopes.empty() ? std::string() : scopes.back();
+            const auto [first, fresh] = seen.try_emplace(scope + name, at(file, index));
+            if (!fresh) {
+                findings.push_back(first->second + "\nand " + at(file, index));
+            }
+        }
+    }
+    CHECK(seen.size() > 50);
+    expect_none(findings);
+}
+
 TEST_CASE("house: every source file is named in meson.build") {
     const std::string build = read("meson.build");
     Findings findings;

@@ -15,7 +15,7 @@ namespace roomd {
 namespace {
 
 /// The peer reads to its end, and then closes.
-bool hears_all(StreamWorld& world, Line& line) {
+bool hears_all(StreamWorld& world, Wire& line) {
     const bool ended = world.until([&] {
         line.peer.hear();
         return line.peer.ended || line.peer.reset || !line.peer.fd();
@@ -32,7 +32,7 @@ TEST_CASE("Stream: the goodbye arrives although unread input waits, 200 times of
         int arrived = 0;
         for (int round = 0; round < 200; ++round) {
             StreamWorld world;
-            Line line(world, medium);
+            Wire line(world, medium);
             line.stream.pause_reading(); // its flood stays in the kernel
             line.peer.say(flood);
             world.ticks(1);
@@ -53,7 +53,7 @@ TEST_CASE("Stream: a peer that has gone already while it is told goodbye is no t
     for (const Medium medium : media) {
         for (const bool abruptly : {false, true}) {
             StreamWorld world;
-            Line line(world, medium);
+            Wire line(world, medium);
             line.stream.send("bye");
             line.stream.close_after_flush();
             if (abruptly) {
@@ -73,7 +73,7 @@ TEST_CASE("Stream: all that is queued goes out before the shut, however slow the
     const std::string text = counted_text(500'000);
     for (const Medium medium : media) {
         StreamWorld world;
-        Line line(world, medium);
+        Wire line(world, medium);
         set_socket_option(Fd(::dup(line.stream.fd())), SO_SNDBUF, 4096);
         line.stream.send(text);
         world.ticks(1);
@@ -92,9 +92,11 @@ TEST_CASE("Stream: all that is queued goes out before the shut, however slow the
 TEST_CASE("Stream: a peer that reads only when it has said all is not waited for in vain") {
     for (const Medium medium : media) {
         StreamWorld world;
-        Line line(world, medium);
+        Wire line(world, medium);
         set_socket_option(Fd(::dup(line.stream.fd())), SO_SNDBUF, 4096);
-        const std::string speech = counted_text(4'000'000); // more than the kernel holds
+        set_socket_option(Fd(::dup(line.stream.fd())), SO_RCVBUF, 4096);
+        set_socket_option(line.peer.fd(), SO_SNDBUF, 4096);
+        const std::string speech = counted_text(1'000'000); // more than the kernel holds
         line.stream.pause_reading();
         std::size_t said = line.peer.say(speech);
         REQUIRE(said < speech.size());
@@ -116,7 +118,7 @@ TEST_CASE(
     "Stream: while it lingers it keeps no memory, reads on, and waits for its owner's patience") {
     for (const Medium medium : media) {
         StreamWorld world;
-        Line line(world, medium);
+        Wire line(world, medium);
         line.stream.send("bye");
         line.stream.close_after_flush();
         CHECK(world.until([&] { return line.stream.lingering(); }));
@@ -139,7 +141,7 @@ TEST_CASE(
 TEST_CASE("Stream: a peer that half-closed gets what is queued, and is closed without a wait") {
     for (const Medium medium : media) {
         StreamWorld world;
-        Line line(world, medium);
+        Wire line(world, medium);
         line.ear.end_act = [](Stream& stream) {
             stream.send("your answers");
             stream.close_after_flush();
@@ -157,7 +159,7 @@ TEST_CASE("Stream: a peer that half-closed gets what is queued, and is closed wi
 
 TEST_CASE("Stream: close_now is once, at once, and takes everything with it") {
     StreamWorld world;
-    Line line(world, Medium::tcp);
+    Wire line(world, Medium::tcp);
     line.stream.pause_reading();
     line.peer.say("unread");
     world.ticks(1);
@@ -190,7 +192,7 @@ TEST_CASE("Stream: its owner may close it from any call") {
         CAPTURE(place);
         StreamWorld world;
         world.host.flush_bytes_per_tick_max = 10;
-        Line line(world, Medium::unix_socket);
+        Wire line(world, Medium::unix_socket);
         if (place == 0) {
             line.ear.input_act = close;
         } else if (place == 1) {
@@ -210,9 +212,9 @@ TEST_CASE("Stream: its owner may close it from any call") {
 
 TEST_CASE("Stream: one stream may close another whose edge or bytes wait in the same tick") {
     StreamWorld world;
-    Line first(world, Medium::unix_socket);
-    Line second(world, Medium::unix_socket);
-    const auto act = [](Line& other) {
+    Wire first(world, Medium::unix_socket);
+    Wire second(world, Medium::unix_socket);
+    const auto act = [](Wire& other) {
         return [&other](Stream& stream) {
             stream.input().consume(stream.input().size());
             other.stream.close_now();
@@ -233,7 +235,7 @@ TEST_CASE("Stream: one stream may close another whose edge or bytes wait in the 
 TEST_CASE("Stream: one that is destroyed while open leaves the loop and the flush list") {
     StreamWorld world;
     {
-        Line line(world, Medium::unix_socket);
+        Wire line(world, Medium::unix_socket);
         line.stream.send("unsent");
         line.peer.say("unread");
         CHECK(world.flush_list.size() == 1);
@@ -325,7 +327,7 @@ private:
     }
 
     StreamWorld world_;
-    Line line_;
+    Wire line_;
     std::size_t said_ = 0;
     bool pausing_ = false;
 };

@@ -16,7 +16,7 @@ TEST_CASE("Stream: bytes arrive the same however they were cut, at every pair of
     constexpr std::string_view text = "hello, world";
     for (const Medium medium : media) {
         StreamWorld world;
-        Line line(world, medium);
+        Wire line(world, medium);
         for (std::size_t first = 0; first <= text.size(); ++first) {
             for (std::size_t second = first; second <= text.size(); ++second) {
                 line.ear.heard.clear();
@@ -35,7 +35,7 @@ TEST_CASE("Stream: bytes arrive the same however they were cut, at every pair of
 
 TEST_CASE("Stream: what the owner leaves stays, and what comes later stands behind it") {
     StreamWorld world;
-    Line line(world, Medium::unix_socket);
+    Wire line(world, Medium::unix_socket);
     std::vector<std::string> lines;
     line.ear.input_act = [&](Stream& stream) {
         const std::string_view bytes = stream.input().readable();
@@ -62,7 +62,7 @@ TEST_CASE("Stream: a spent budget goes on in the next tick, without an edge and 
     for (const Medium medium : media) {
         StreamWorld world;
         world.host.read_bytes_per_tick_max = 1000;
-        Line line(world, medium);
+        Wire line(world, medium);
         set_socket_option(line.peer.fd(), SO_SNDBUF, 1 << 20);
         std::string text = counted_text(150'000);
         text.resize(line.peer.say(text));
@@ -78,8 +78,8 @@ TEST_CASE("Stream: a spent budget goes on in the next tick, without an edge and 
 TEST_CASE("Stream: one who floods does not keep another from being heard in the same tick") {
     StreamWorld world;
     world.host.read_bytes_per_tick_max = 1000;
-    Line flooder(world, Medium::unix_socket);
-    Line quiet(world, Medium::unix_socket);
+    Wire flooder(world, Medium::unix_socket);
+    Wire quiet(world, Medium::unix_socket);
     const std::string flood = counted_text(150'000);
     for (int round = 1; round <= 50; ++round) {
         flooder.peer.say(flood);
@@ -94,7 +94,7 @@ TEST_CASE("Stream: one who floods does not keep another from being heard in the 
 TEST_CASE("Stream: nothing is read while paused, and all of it after, without a new edge") {
     for (const Medium medium : media) {
         StreamWorld world;
-        Line line(world, medium);
+        Wire line(world, medium);
         line.stream.pause_reading();
         line.peer.say("one ");
         world.ticks(2);
@@ -111,7 +111,7 @@ TEST_CASE("Stream: nothing is read while paused, and all of it after, without a 
 
 TEST_CASE("Stream: an owner that pauses in the middle is shown the rest when it resumes") {
     StreamWorld world;
-    Line line(world, Medium::unix_socket);
+    Wire line(world, Medium::unix_socket);
     line.ear.input_act = [&](Stream& stream) {
         line.ear.heard += stream.input().readable().substr(0, 3);
         stream.input().consume(3);
@@ -132,7 +132,7 @@ TEST_CASE("Stream: an owner that pauses in the middle is shown the rest when it 
 
 TEST_CASE("Stream: pausing and resuming within one tick loses nothing") {
     StreamWorld world;
-    Line line(world, Medium::unix_socket);
+    Wire line(world, Medium::unix_socket);
     line.ear.input_act = [&](Stream& stream) {
         line.ear.take_all(stream);
         stream.pause_reading();
@@ -149,7 +149,7 @@ TEST_CASE("Stream: pausing and resuming within one tick loses nothing") {
 TEST_CASE("Stream: the end of input is told after the bytes before it, also across a pause") {
     for (const Medium medium : media) {
         StreamWorld world;
-        Line line(world, medium);
+        Wire line(world, medium);
         line.stream.pause_reading();
         line.peer.say("last words");
         line.peer.finish();
@@ -177,7 +177,7 @@ TEST_CASE("Stream: the end of input is told after the bytes before it, also acro
 
 TEST_CASE("Stream: an owner with a budget of its own is shown the rest tick by tick") {
     StreamWorld world;
-    Line line(world, Medium::unix_socket);
+    Wire line(world, Medium::unix_socket);
     line.ear.input_act = [&](Stream& stream) {
         line.ear.heard += stream.input().readable().substr(0, 1);
         stream.input().consume(1);
@@ -198,7 +198,7 @@ TEST_CASE("Stream: an owner with a budget of its own is shown the rest tick by t
 
 TEST_CASE("Stream: a message larger than a block is held until it is whole") {
     StreamWorld world;
-    Line line(world, Medium::unix_socket);
+    Wire line(world, Medium::unix_socket);
     const std::string text = counted_text(700'000);
     std::size_t said = 0;
     line.ear.input_act = [&](Stream& stream) {
@@ -216,7 +216,7 @@ TEST_CASE("Stream: a message larger than a block is held until it is whole") {
 
 TEST_CASE("Stream: a reset is told once, after the bytes that came before it") {
     StreamWorld world;
-    Line line(world, Medium::tcp);
+    Wire line(world, Medium::tcp);
     line.peer.say("last words");
     line.peer.vanish();
     CHECK(world.until([&] { return !line.ear.closed.empty(); }));
@@ -229,8 +229,8 @@ TEST_CASE("Stream: a reset is told once, after the bytes that came before it") {
 
 TEST_CASE("Stream: an idle peer costs no system call") {
     StreamWorld world;
-    Line idle(world, Medium::tcp);
-    Line busy(world, Medium::tcp);
+    Wire idle(world, Medium::tcp);
+    Wire busy(world, Medium::tcp);
     world.ticks(2);
     const std::uint64_t before = world.host.read_calls;
     busy.peer.say("x");
@@ -245,7 +245,7 @@ TEST_CASE("Stream: with random cuts, pauses and budgets every byte arrives, once
     for (int world_number = 0; world_number < 20; ++world_number) {
         StreamWorld world;
         world.host.read_bytes_per_tick_max = static_cast<std::uint32_t>(random.skewed(1, 65'536));
-        Line line(world, media.at(random.below(2)));
+        Wire line(world, media.at(random.below(2)));
         line.ear.input_act = [&](Stream& stream) {
             const std::size_t some = random.below(stream.input().size() + 1);
             line.ear.heard += stream.input().readable().substr(0, some);

@@ -16,14 +16,14 @@ namespace roomd {
 namespace {
 
 /// Queues so much that the kernel will not take it all.
-void block(StreamWorld& world, Line& line, std::string_view text) {
+void block(StreamWorld& world, Wire& line, std::string_view text) {
     set_socket_option(Fd(::dup(line.stream.fd())), SO_SNDBUF, 4096);
     line.stream.send(text);
     REQUIRE(world.until([&] { return line.stream.blocked(); }));
 }
 
 /// The peer takes everything in, as it comes.
-bool drained(StreamWorld& world, Line& line) {
+bool drained(StreamWorld& world, Wire& line) {
     return world.until([&] {
         line.peer.hear();
         return line.stream.output().empty() && line.peer.heard.size() == world.host.bytes_written;
@@ -42,7 +42,7 @@ void send_unit(Stream& stream, const ChunkRef& chunk, std::string_view text, std
 
 TEST_CASE("Stream: what is sent in one tick goes out in one call, at the tick's end") {
     StreamWorld world;
-    Line line(world, Medium::tcp);
+    Wire line(world, Medium::tcp);
     line.ear.input_act = [&](Stream& stream) {
         line.ear.take_all(stream);
         stream.send("one ");
@@ -61,7 +61,7 @@ TEST_CASE("Stream: what is sent in one tick goes out in one call, at the tick's 
 
 TEST_CASE("Stream: own bytes and windows of shared chunks leave in the order they were sent") {
     StreamWorld world;
-    Line line(world, Medium::unix_socket);
+    Wire line(world, Medium::unix_socket);
     const ChunkRef chunk = world.arena.make(ChunkKind::shared, 256);
     line.stream.send("a");
     send_unit(line.stream, chunk, "b", 1);
@@ -80,7 +80,7 @@ TEST_CASE("Stream: the kernel takes little, the writable edge comes, the rest is
     const std::string text = counted_text(1'000'000);
     for (const Medium medium : media) {
         StreamWorld world;
-        Line line(world, medium);
+        Wire line(world, medium);
         block(world, line, text);
         CHECK(world.would_sleep()); // no attempt before the edge
         const std::uint64_t calls = world.host.write_calls;
@@ -98,7 +98,7 @@ TEST_CASE("Stream: the kernel takes little, the writable edge comes, the rest is
 
 TEST_CASE("Stream: blocked_since tells when the kernel last took something") {
     StreamWorld world;
-    Line line(world, Medium::unix_socket);
+    Wire line(world, Medium::unix_socket);
     block(world, line, counted_text(500'000));
     const TimePoint first = line.stream.blocked_since();
     CHECK(first <= world.loop.now());
@@ -118,7 +118,7 @@ TEST_CASE("Stream: blocked_since tells when the kernel last took something") {
 TEST_CASE("Stream: a stream whose budget ran out is not blocked, and goes on without sleep") {
     StreamWorld world;
     world.host.flush_bytes_per_tick_max = 100;
-    Line line(world, Medium::unix_socket);
+    Wire line(world, Medium::unix_socket);
     block(world, line, counted_text(100'000));
     const std::uint64_t written = world.host.bytes_written;
     line.peer.hear();
@@ -137,8 +137,8 @@ TEST_CASE("Stream: a stream whose budget ran out is not blocked, and goes on wit
 TEST_CASE("Stream: one with much to write does not keep another from its turn") {
     StreamWorld world;
     world.host.flush_bytes_per_tick_max = 1000;
-    Line large(world, Medium::unix_socket);
-    Line small(world, Medium::unix_socket);
+    Wire large(world, Medium::unix_socket);
+    Wire small(world, Medium::unix_socket);
     large.stream.send(counted_text(50'000));
     for (std::size_t tick = 1; tick <= 20; ++tick) {
         small.stream.send("x");
@@ -151,8 +151,8 @@ TEST_CASE("Stream: one with much to write does not keep another from its turn") 
 
 TEST_CASE("Stream: an owner that answers a flush with more is not left with unsent bytes") {
     StreamWorld world;
-    Line line(world, Medium::unix_socket);
-    Line other(world, Medium::unix_socket);
+    Wire line(world, Medium::unix_socket);
+    Wire other(world, Medium::unix_socket);
     line.ear.flushed_act = [&](Stream& stream) {
         if (line.ear.flushes < 4) {
             stream.send("more ");
@@ -175,7 +175,7 @@ TEST_CASE("Stream: an owner that answers a flush with more is not left with unse
 TEST_CASE(
     "Stream: a reader who fell behind gets whole units, a notice in place of the lost, the rest") {
     StreamWorld world;
-    Line line(world, Medium::unix_socket);
+    Wire line(world, Medium::unix_socket);
     const ChunkRef chunk = world.arena.make(ChunkKind::shared, 65'000, LabelRef("lobby"));
     set_socket_option(Fd(::dup(line.stream.fd())), SO_SNDBUF, 4096);
     for (std::uint64_t number = 1; number <= 640; ++number) {
@@ -198,8 +198,8 @@ TEST_CASE(
     std::uint64_t first = 0;
     std::uint64_t last = 0;
     const char* const end = line.peer.heard.data() + line.peer.heard.size();
-    const auto dash = std::from_chars(&line.peer.heard[notice + 1], end, first).ptr;
-    const auto space = std::from_chars(dash + 1, end, last).ptr;
+    const char* const dash = std::from_chars(&line.peer.heard[notice + 1], end, first).ptr;
+    const char* const space = std::from_chars(dash + 1, end, last).ptr;
     CHECK(last - first + 1 == dropped);
     CHECK(std::count(line.peer.heard.begin(), line.peer.heard.end(), '\n') ==
           static_cast<std::ptrdiff_t>(640 - dropped));
@@ -211,7 +211,7 @@ TEST_CASE(
 TEST_CASE("Stream: when writing fails, all that the peer had said is still heard") {
     for (const std::size_t bytes : {10U, 150'000U}) { // within one tick's budget, and beyond it
         StreamWorld world;
-        Line line(world, Medium::unix_socket);
+        Wire line(world, Medium::unix_socket);
         set_socket_option(line.peer.fd(), SO_SNDBUF, 1 << 20);
         std::string text = counted_text(bytes);
         text.resize(line.peer.say(text));
@@ -232,7 +232,7 @@ TEST_CASE("Stream: when writing fails, all that the peer had said is still heard
 
 TEST_CASE("Stream: when writing fails, an owner that works in portions still gets all of them") {
     StreamWorld world;
-    Line line(world, Medium::unix_socket);
+    Wire line(world, Medium::unix_socket);
     line.ear.input_act = [&](Stream& stream) {
         line.ear.heard += stream.input().readable().substr(0, 1);
         stream.input().consume(1);
@@ -250,9 +250,9 @@ TEST_CASE("Stream: when writing fails, an owner that works in portions still get
 
 TEST_CASE("Stream: a member who left at the broadcast's worst moment harms nobody else") {
     StreamWorld world;
-    std::vector<std::unique_ptr<Line>> lines;
+    std::vector<std::unique_ptr<Wire>> lines;
     for (int index = 0; index < 64; ++index) {
-        lines.push_back(std::make_unique<Line>(world, Medium::unix_socket));
+        lines.push_back(std::make_unique<Wire>(world, Medium::unix_socket));
         lines.back()->ear.closed_act = [&](Stream&) {
             for (const auto& line : lines) { // the others are told, while the list is walked
                 line->stream.send("left ");
@@ -268,9 +268,9 @@ TEST_CASE("Stream: a member who left at the broadcast's worst moment harms nobod
             lines[index]->peer.close();
         }
     }
-    CHECK(world.until([&] { return world.host.bytes_written >= 42U * (5 + 22 * 5); }));
+    CHECK(world.until([&] { return world.host.bytes_written >= std::size_t{42} * (5 + 22 * 5); }));
     for (std::size_t index = 0; index < lines.size(); ++index) {
-        Line& line = *lines[index];
+        Wire& line = *lines[index];
         CHECK(line.ear.closed.size() == (index % 3 == 0 ? 1 : 0));
         line.peer.hear();
         CHECK(line.peer.heard.size() == (index % 3 == 0 ? 0 : 5 + 22 * 5));
@@ -284,7 +284,7 @@ TEST_CASE("Stream: random sends, drops and readers: units whole and in order, ea
         StreamWorld world;
         world.host.flush_bytes_per_tick_max =
             static_cast<std::uint32_t>(random.skewed(10, 100'000));
-        Line line(world, media.at(random.below(2)));
+        Wire line(world, media.at(random.below(2)));
         set_socket_option(Fd(::dup(line.stream.fd())), SO_SNDBUF, 4096);
         const LabelRef label("lobby");
         ChunkRef chunk;
@@ -314,7 +314,7 @@ TEST_CASE("Stream: random sends, drops and readers: units whole and in order, ea
             const char* const end = line.peer.heard.data() + line.peer.heard.size();
             std::uint64_t first = 0;
             std::uint64_t last = 0;
-            const auto dash = std::from_chars(&line.peer.heard[at + 1], end, first).ptr;
+            const char* const dash = std::from_chars(&line.peer.heard[at + 1], end, first).ptr;
             std::from_chars(dash + 1, end, last);
             REQUIRE(line.peer.heard[at] == '<');
             REQUIRE(first == expected);

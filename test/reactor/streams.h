@@ -119,7 +119,7 @@ private:
 };
 
 /// Writes down what it hears, and does what it was told to instead of the usual.
-class Ear final : public StreamOwner {
+class StreamEar final : public StreamOwner {
 public:
     void on_input(Stream& stream) override {
         CHECK(closed.empty());
@@ -229,13 +229,13 @@ public:
 };
 
 /// A stream with its owner, and the peer it is connected with.
-struct Line {
-    Line(StreamWorld& world, Medium medium) : Line(world, connected(medium)) {}
+struct Wire {
+    Wire(StreamWorld& world, Medium medium) : Wire(world, connected(medium)) {}
 
-    Line(StreamWorld& world, std::pair<Fd, Fd> ends)
+    Wire(StreamWorld& world, std::pair<Fd, Fd> ends)
         : peer(std::move(ends.second)), stream(world.host, std::move(ends.first), ear) {}
 
-    Ear ear;
+    StreamEar ear;
     Peer peer;
     Stream stream;
 };
