@@ -125,6 +125,16 @@ class SlowReaders(DaemonTest):
         watcher.await_one("part lobby stalled slow")
         self.assertGreater(watcher.stats()["stalled_ms_max_hits"], 0)
 
+    def test_it_is_closed_with_slow_also_when_the_kernel_gives_up_first(self):
+        """TCP_USER_TIMEOUT begins with the closed window, which is before the daemon's queue is full."""
+        daemon = self.start("tcp://127.0.0.1:0", options=("--user-timeout-ms", "1s"))
+        watcher = self.event(daemon, "watcher", join="lobby")
+        self.event(daemon, "stalled", join="lobby", receive_buffer_bytes=4096)
+        mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
+        self.speak(mouth, 600, "x" * 10000)
+        watcher.await_one("part lobby stalled slow")
+        self.assertEqual(watcher.stats()["stalled_ms_max_hits"], 1)
+
     def test_a_private_message_to_who_does_not_read_is_refused_and_not_lost(self):
         daemon = self.start()
         self.event(daemon, "slow", join="lobby", receive_buffer_bytes=4096)
