@@ -93,10 +93,11 @@ void Session::overflow(SlowPolicy policy) {
     const Member* const member = server_->hub().member(member_);
     const bool plain = member == nullptr || member->dialect.format == Format::plain;
     if (policy == SlowPolicy::wait) {
-        return; // its producers wait from the soft limit on: a tick's worth more is all there will be
+        return; // its producers wait from the soft limit on: a tick's worth more is all there will
+                // be
     }
-    // A plain reader cannot be told what it lost, and who is waited for elsewhere must not lose that:
-    // they never lose anything but the connection.
+    // A plain reader cannot be told what it lost, and who is waited for elsewhere must not lose
+    // that: they never lose anything but the connection.
     if (plain || policy == SlowPolicy::disconnect || server_->hub().is_waited_for(member_)) {
         server_->doom(*this);
         return;

@@ -46,7 +46,8 @@ struct Leave { std::optional<std::string_view> room; };
 struct Say { std::string_view room; std::string_view text; };
 struct Me { std::string_view text; };
 struct Msg { std::string_view nick; std::string_view text; };
-struct Topic { std::optional<std::string_view> room; std::optional<std::string_view> text; }; // "": clear
+// An empty text clears the topic, none asks for it.
+struct Topic { std::optional<std::string_view> room; std::optional<std::string_view> text; };
 struct Who { std::optional<std::string_view> room; };
 struct Rooms {};
 struct History { std::optional<std::string_view> room; ReplayFrom from; };

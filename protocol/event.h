@@ -86,13 +86,14 @@ struct LeaveReply { std::string_view room; };
 struct SayReply { std::string_view verb; std::string_view room; std::uint64_t id; }; // say, me
 struct MsgReply { std::string_view nick; };
 struct TopicReply { std::string_view room; std::string_view text; bool set; };
-/// A page of names: more pages come first as `who ROOM NICK...`, the last is the reply, with the total.
+/// A page of names: more come first as `who ROOM NICK...`, the last is the reply, with the total.
 struct WhoReply { std::string_view room; std::uint64_t total; std::string_view names; bool last; };
 struct RoomsReply { std::uint64_t total; std::string_view names; bool last; }; // ROOM:MEMBERS ...
 struct HistoryReply { std::string_view room; std::uint64_t first; std::uint64_t last; };
 struct PingReply { std::string_view token; };
 struct StatsReply { std::string_view pairs; }; // K=V K=V ...
-struct HelpReply { const CommandRow* command; bool debug; }; // nullptr: all of them (debug ones if debug)
+/// nullptr: all of them, the debug ones too if `debug`.
+struct HelpReply { const CommandRow* command; bool debug; };
 struct TraceReply { bool on; };
 struct ConnsReply { std::uint64_t count; };
 /// A line of /trace or /conns: `trace TEXT`, `conn TEXT`; in human and plain just the text.

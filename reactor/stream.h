@@ -37,7 +37,8 @@ class Stream;
 enum class StreamEnd : std::uint8_t {
     finished, // everything was written, and the peer has closed too
     reset,    // the connection broke
-    stalled,  // the kernel gave up a peer that took nothing although something waited (TCP_USER_TIMEOUT)
+    stalled,  // the kernel gave up a peer that took nothing although something waited
+              // (TCP_USER_TIMEOUT)
     aborted   // close_now(): we did not wait
 };
 

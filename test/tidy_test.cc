@@ -265,12 +265,14 @@ TEST_CASE("house: no open ends and no code in comments") {
     }));
 }
 
-TEST_CASE("house: nothing is shared, global or thrown where it must not be") {
+TEST_CASE("house: no shared ownership, no boxed functions in the reactor, asserts always on") {
     expect_none(lines_that([](const File& file, const std::string& line) {
         const std::string code = line.substr(0, line.find("//"));
-        return !is_test(file) && (has_word(code, "shared_ptr") || has_word(code, "NDEBUG") ||
-                                  (folder_of(file.path) == "reactor" &&
-                                   code.find("std::function") != std::string::npos));
+        const bool spdlog = file.path == "daemon/log.cc"; // whose loggers are shared, asked or not
+        const bool reactor = folder_of(file.path) == "reactor";
+        return !is_test(file) && ((has_word(code, "shared_ptr") && !spdlog) ||
+                                  (code.find("std::function") != std::string::npos && reactor) ||
+                                  has_word(code, "NDEBUG"));
     }));
 }
 
@@ -294,7 +296,10 @@ TEST_CASE("house: no two types have one name") {
                 continue;
             }
             const std::size_t begin = line.find(' ') + 1;
-            const std::string name = line.substr(begin, line.find_first_of(" :{", begin) - begin);
+            const std::string name = line.substr(begin, line.find_first_of(" {", begin) - begin);
+            if (name.find("::") != std::string::npos) {
+                continue; // the inside of a class, which one file in each program defines
+            }
             const std::string scope = scopes.empty() ? std::string() : scopes.back();
             const auto [first, fresh] = seen.try_emplace(scope + name, at(file, index));
             if (!fresh) {
