@@ -39,7 +39,7 @@ std::size_t free_space(RingBuffer& ring) {
 /// One ring, and a deque of what it should hold; each step is checked.
 class Pair {
 public:
-    explicit Pair(std::uint64_t seed) : random_(seed), noise_(256 * 1024, '\0') {
+    explicit Pair(std::uint64_t seed) : random_(seed), noise_(std::size_t{256} * 1024, '\0') {
         for (char& byte : noise_) {
             byte = static_cast<char>(random_.next());
         }

@@ -94,8 +94,8 @@ TEST_CASE("Stream: a peer that reads only when it has said all is not waited for
         StreamWorld world;
         Wire line(world, medium);
         set_socket_option(Fd(::dup(line.stream.fd())), SO_SNDBUF, 4096);
-        set_socket_option(Fd(::dup(line.stream.fd())), SO_RCVBUF, 4096);
-        set_socket_option(line.peer.fd(), SO_SNDBUF, 4096);
+        set_socket_option(Fd(::dup(line.stream.fd())), SO_RCVBUF, 65536);
+        set_socket_option(line.peer.fd(), SO_SNDBUF, 65536);
         const std::string speech = counted_text(1'000'000); // more than the kernel holds
         line.stream.pause_reading();
         std::size_t said = line.peer.say(speech);

@@ -208,6 +208,7 @@ TEST_CASE("TimerHeap: after a mass cancel what is left is all that is kept") {
     TimerHeap heap;
     Recorder recorder;
     std::vector<TimerKey> keys;
+    keys.reserve(100'000);
     for (int index = 0; index < 100'000; ++index) {
         keys.push_back(heap.add(at(1'000'000 - index), recorder));
     }
