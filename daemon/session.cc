@@ -23,7 +23,9 @@ Session::Session(Server& server, StreamHost& host, Fd fd, const ListenerSpec& sp
 }
 
 Session::~Session() {
-    server_->loop().cancel(timer_);
+    if (patience_ != nullptr) {
+        server_->loop().cancel(patience_->timer);
+    }
 }
 
 SourceKey Session::source() const {

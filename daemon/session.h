@@ -110,6 +110,17 @@ private:
         bool has_parked = false;
     };
 
+    struct Patience { // only while something waits
+        TimerKey timer;
+        TimePoint watched{};            // counted up to here
+        TimePoint flush_at{};           // half a line counts as one then; zero: none waits for that
+        std::uint32_t partial_ms = 0;   // how long the same payload has been unfinished
+        std::uint32_t soft_ms = 0;      // how long over the soft limit
+        std::uint32_t silent_ms = 0;    // strangers: since the connect without a payload
+        std::uint32_t leaving_ms = 0;   // since the goodbye, until it was sent
+        std::uint32_t lingering_ms = 0; // since it was sent
+    };
+
     // session_input.cc
     void echo();
     [[nodiscard]] Next take_step(const Step& step);
@@ -148,16 +159,9 @@ private:
     Decoder decoder_;
     Key key_;
     Key member_;
-    TimerKey timer_;
+    std::unique_ptr<Patience> patience_;
     std::unique_ptr<Extra> extra_;
-    std::uint32_t unparsed_ = 0;     // bytes that the last look at the input left; for traces
-    TimePoint watched_{};            // the patiences are counted up to here, while timer_ runs
-    TimePoint flush_at_{};           // half a line counts as one then; zero: none waits for that
-    std::uint32_t partial_ms_ = 0;   // how long the same payload has been unfinished
-    std::uint32_t soft_ms_ = 0;      // how long over the soft limit
-    std::uint32_t silent_ms_ = 0;    // strangers: since the connect without a payload
-    std::uint32_t leaving_ms_ = 0;   // since the goodbye, until it was sent
-    std::uint32_t lingering_ms_ = 0; // since it was sent
+    std::uint32_t unparsed_ = 0; // bytes that the last look at the input left; for traces
     Turn turn_;
     CloseReason reason_ = CloseReason::reset;
     bool strangers_;

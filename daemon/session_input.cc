@@ -107,8 +107,10 @@ Session::Next Session::take_step(const Step& step) {
             server_->tracer().received(key_.slot, member_, framing(), raw);
         }
         heard_ = true;
-        partial_ms_ = 0;
-        flush_at_ = {};
+        if (patience_ != nullptr) {
+            patience_->partial_ms = 0;
+            patience_->flush_at = {};
+        }
         ++server_->counters().payloads;
         const Next next = take_payload(payload->text);
         if (!stream_.closed()) {

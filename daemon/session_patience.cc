@@ -30,44 +30,51 @@ std::uint32_t Session::step_ms() const {
 }
 
 void Session::arm() {
-    if (!timer_) {
-        watched_ = server_->loop().now();
+    if (patience_ == nullptr) {
+        patience_ = std::make_unique<Patience>();
+    }
+    if (!patience_->timer) {
+        patience_->watched = server_->loop().now();
         set_timer();
     }
 }
 
 void Session::set_timer() {
     const TimePoint now = server_->loop().now();
-    TimePoint deadline = watched_ + std::chrono::milliseconds(step_ms());
-    if (flush_at_ != TimePoint{}) {
-        deadline = std::min(deadline, flush_at_);
+    TimePoint deadline = patience_->watched + std::chrono::milliseconds(step_ms());
+    if (patience_->flush_at != TimePoint{}) {
+        deadline = std::min(deadline, patience_->flush_at);
     }
-    server_->loop().cancel(timer_);
-    timer_ = server_->loop().after(deadline - now, *this);
+    server_->loop().cancel(patience_->timer);
+    patience_->timer = server_->loop().after(deadline - now, *this);
 }
 
 // Half a payload waits. Where it is to count as a line after a while, the while begins now.
 void Session::arm_for_partial() {
     arm();
-    if (spec_->flush_ms != 0 && flush_at_ == TimePoint{}) {
-        flush_at_ = server_->loop().now() + std::chrono::milliseconds(spec_->flush_ms);
+    if (spec_->flush_ms != 0 && patience_->flush_at == TimePoint{}) {
+        patience_->flush_at = server_->loop().now() + std::chrono::milliseconds(spec_->flush_ms);
         set_timer();
     }
 }
 
 void Session::on_timer(TimerKey /*key*/) {
-    timer_ = {};
+    patience_->timer = {};
     if (stream_.closed()) {
         return;
     }
     server_->tell_time();
     // Time that the whole process stood still is nobody's fault: at most a step is counted.
     const TimePoint now = server_->loop().now();
-    const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(now - watched_);
-    watched_ += waited;
+    const auto waited =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now - patience_->watched);
+    patience_->watched += waited;
     const auto counted = std::min<std::int64_t>(waited.count(), step_ms());
     flush_if_due();
-    if (!stream_.closed() && watch(static_cast<std::uint32_t>(counted)) && !timer_) {
+    if (stream_.closed() || !watch(static_cast<std::uint32_t>(counted))) {
+        server_->loop().cancel(patience_->timer);
+        patience_.reset(); // nothing waits any more
+    } else if (!patience_->timer) {
         set_timer();
     }
 }
@@ -75,10 +82,10 @@ void Session::on_timer(TimerKey /*key*/) {
 // The line so far counts as a line. If commands have to wait now, so has this one: the input is
 // looked at again when they may go on, and the time begins anew.
 void Session::flush_if_due() {
-    if (flush_at_ == TimePoint{} || server_->loop().now() < flush_at_) {
+    if (patience_->flush_at == TimePoint{} || server_->loop().now() < patience_->flush_at) {
         return;
     }
-    flush_at_ = {};
+    patience_->flush_at = {};
     if (!decoder_.partial(stream_.input().size()) || !may_go_on()) {
         return;
     }
@@ -105,18 +112,18 @@ bool Session::watch(std::uint32_t step_ms) {
         return true;
     }
     const bool partial = decoder_.partial(stream_.input().size()) && !stream_.reading_paused();
-    if (run_out(partial_ms_, partial, limits.partial_ms_max, step_ms)) {
+    if (run_out(patience_->partial_ms, partial, limits.partial_ms_max, step_ms)) {
         counters.hit(Limit::partial_ms_max);
         end(CloseReason::idle, "what you began to send did not end in time");
         return true;
     }
     const bool silent = strangers_ && !heard_;
-    if (run_out(silent_ms_, silent, limits.first_payload_ms_max, step_ms)) {
+    if (run_out(patience_->silent_ms, silent, limits.first_payload_ms_max, step_ms)) {
         counters.hit(Limit::first_payload_ms_max);
         end(CloseReason::idle, "you have said nothing");
         return true;
     }
-    return unsent || partial || silent || flush_at_ != TimePoint{};
+    return unsent || partial || silent || patience_->flush_at != TimePoint{};
 }
 
 // A goodbye is waited for while it makes progress, but not for ever; and then, for a while, the
@@ -124,8 +131,9 @@ bool Session::watch(std::uint32_t step_ms) {
 bool Session::watch_goodbye(std::uint32_t step_ms) {
     const Limits& limits = server_->limits();
     const bool unsent = !stream_.output().empty();
-    const bool over = unsent ? run_out(leaving_ms_, true, limits.stalled_ms_max, step_ms)
-                             : run_out(lingering_ms_, true, limits.linger_ms_max, step_ms);
+    const bool over = unsent
+                          ? run_out(patience_->leaving_ms, true, limits.stalled_ms_max, step_ms)
+                          : run_out(patience_->lingering_ms, true, limits.linger_ms_max, step_ms);
     if (over || (unsent && has_stalled(limits.linger_ms_max))) {
         server_->counters().hit(Limit::linger_ms_max);
         stream_.close_now();
@@ -143,10 +151,10 @@ bool Session::over_soft_limit(std::uint32_t step_ms) {
     const Limits& limits = server_->limits();
     const bool over = stream_.output().bytes() > limits.queue_soft_bytes &&
                       !server_->hub().is_waited_for(member_);
-    if (!run_out(soft_ms_, over, limits.queue_soft_ms, step_ms)) {
+    if (!run_out(patience_->soft_ms, over, limits.queue_soft_ms, step_ms)) {
         return false;
     }
-    soft_ms_ = 0;
+    patience_->soft_ms = 0;
     server_->counters().hit(Limit::queue_soft_bytes);
     const Member* const member = server_->hub().member(member_);
     if (member == nullptr || member->dialect.format == Format::plain) {
