@@ -75,6 +75,11 @@ void ChatClient::finish() {
     done_at_ = world().now();
     switch (random_.below(6)) {
     case 0:
+        last_line_ = !role_.frames && random_.one_in(2);
+        if (last_line_) {
+            ask_something();
+            last_line_ = false;
+        }
         half_close();
         break;
     case 1: {
@@ -107,7 +112,7 @@ void ChatClient::lose_ear() {
     }
     if (event_ear_ != nullptr) {
         for (const auto& [room, seat] : event_ear_->seats()) {
-            if (seat.in && !seat.epoch.empty() && seat.next > 1 && seat.owed.empty()) {
+            if (seat.in && !seat.epoch.empty() && seat.next > 1) {
                 resume_[room] = {seat.epoch, seat.next - 1};
             }
         }

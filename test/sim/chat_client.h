@@ -103,8 +103,9 @@ private:
     std::uint64_t names_ = 0;
     LinkId last_link_ = nothing;
     bool quit_ = false;
-    Instant done_at_ = 0;  // when it asked for no more
-    bool suspect_ = false; // does not always read: what becomes of it is no surprise
+    bool last_line_ = false; // goes without its line end
+    Instant done_at_ = 0;    // when it asked for no more
+    bool suspect_ = false;   // does not always read: what becomes of it is no surprise
     bool settling_ = false;
     bool stopping_ = false;
     bool resting_ = false; // stays, but says nothing more

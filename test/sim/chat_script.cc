@@ -21,7 +21,7 @@ void ChatClient::send_payload(std::string_view payload) {
             bytes += std::string(4, '\0'); // a keep-alive
         }
     } else {
-        bytes = std::string(payload) + (random_.one_in(10) ? "\r\n" : "\n");
+        bytes = std::string(payload) + (last_line_ ? "" : random_.one_in(10) ? "\r\n" : "\n");
     }
     send(bytes);
 }
@@ -40,7 +40,9 @@ void ChatClient::greet() {
         Expectation expectation;
         expectation.verb = "hello";
         submit(role_.echo ? "/hello 1 echo=on" : "/hello 1", expectation);
-        change_name();
+        if (random_.one_in(2)) {
+            change_name();
+        }
         for (const auto& [room, point] : resume_) {
             if (!random_.one_in(3)) {
                 Expectation join;

@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -93,10 +92,8 @@ public:
     /// A client's place in a room, as far as its replies told.
     struct Seat {
         bool in = false;
-        std::string epoch;            // empty: not known
-        std::uint64_t next = 0;       // 0: not known
-        std::set<std::uint64_t> own;  // ids of one's own messages that are still to come by
-        std::set<std::uint64_t> owed; // passed by; only right if an `ok say` still claims them
+        std::string epoch;      // empty: not known
+        std::uint64_t next = 0; // 0: not known
     };
 
     EventEar(World& world, Ledger& ledger, Hearer hearer, bool echo,
@@ -134,9 +131,8 @@ private:
     void check_replay_of_join(const Expectation& front, const std::string& epoch,
                               std::uint64_t next);
     void place_replayed(const std::string& room, const std::string& epoch);
-    /// Everything before `id` has been heard, is one's own, or is missing.
+    /// `id` has to be what comes next.
     void advance(const std::string& room, Seat& seat, std::uint64_t id);
-    void pass(Seat& seat);
     /// Whether a gap tells of what a replay no longer has, not of what was lost live.
     [[nodiscard]] bool gap_of_replay(const Seat& seat, std::uint64_t first,
                                      std::uint64_t last) const;
@@ -147,6 +143,7 @@ private:
     std::map<std::string, Seat> seats_;
     std::vector<std::string> order_; // rooms in the order joined; the last is the current one
     Replay replay_;
+    std::string nick_;
     bool echo_;
     bool welcomed_ = false;
 };

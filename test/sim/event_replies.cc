@@ -24,6 +24,8 @@ void EventEar::hear_ok(Words words) {
         ok_leave(expectation, words);
     } else if (verb == "history") {
         ok_history(expectation, words);
+    } else if (verb == "nick") {
+        nick_ = words.rest();
     } else if (verb == "ping" && words.rest() != expectation.ping) {
         fail("a ping comes back as another");
     }
@@ -78,15 +80,15 @@ void EventEar::ok_said(const Expectation& front, Words words) {
     if (!seat.epoch.empty()) {
         ledger_->placed(hearer_.name, front.token, {room, seat.epoch, id});
     }
-    if (echo_ || seat.owed.erase(id) != 0) {
+    // What was said before one's own message is heard before its reply; with echo=on the message
+    // too.
+    const std::uint64_t heard = echo_ ? id + 1 : id;
+    if (seat.next != 0 && seat.next != heard) {
+        fail("is told that its own " + room + " " + std::to_string(id) +
+             " was said, and hears next " + std::to_string(seat.next));
         return;
     }
-    if (seat.next != 0 && id < seat.next) {
-        fail("its own " + room + " " + std::to_string(id) + " has an id that had passed");
-        return;
-    }
-    seat.own.insert(id);
-    pass(seat);
+    seat.next = id + 1;
 }
 
 void EventEar::check_replay_of_join(const Expectation& front, const std::string& epoch,
@@ -140,7 +142,7 @@ void EventEar::ok_join(const Expectation& front, Words words) {
         if (front.replays) {
             check_replay_of_join(front, epoch, next);
         }
-        seat = {true, epoch, next, {}, {}};
+        seat = {true, epoch, next};
     }
     order_.push_back(room);
     place_replayed(room, epoch);
@@ -153,9 +155,7 @@ void EventEar::ok_leave(const Expectation& front, Words words) {
     if (!seat.in || room != meant) {
         fail("leaves " + room + ", meant " + meant);
     }
-    if (!seat.owed.empty()) {
-        fail("has left " + room + " and never heard " + std::to_string(*seat.owed.begin()));
-    }
+    ledger_->left(room, seat.epoch, nick_, seat.next);
     seat = {};
     std::erase(order_, room);
 }

@@ -106,6 +106,39 @@ std::uint32_t Ledger::token_at(const std::string& room, const std::string& epoch
     return found->second[id];
 }
 
+Ledger::Departure& Ledger::departure(const std::string& room, const std::string& epoch,
+                                     const std::string& nick) {
+    return departures_[room + " " + epoch + " " + nick];
+}
+
+void Ledger::left(const std::string& room, const std::string& epoch, const std::string& nick,
+                  std::uint64_t next) {
+    // Only the name of a guest is never another's, and says which connection it was.
+    if (nick.starts_with("guest-") && !epoch.empty() && next != 0) {
+        departure(room, epoch, nick).told.push_back(next);
+    }
+}
+
+void Ledger::saw_leave(const std::string& room, const std::string& epoch, const std::string& nick,
+                       std::uint64_t next) {
+    departure(room, epoch, nick).seen.push_back(next);
+}
+
+void Ledger::check_leaves() {
+    for (const auto& [who, departure] : departures_) {
+        if (distrusted_.contains(who.substr(who.rfind(' ') + 1))) {
+            continue;
+        }
+        for (const std::uint64_t seen : departure.seen) {
+            if (departure.told.size() == 1 && departure.told.front() < seen) {
+                world_->fail(who + " left when " + std::to_string(seen) +
+                             " was next, and had heard only up to " +
+                             std::to_string(departure.told.front() - 1));
+            }
+        }
+    }
+}
+
 std::uint64_t Ledger::last_id(const std::string& room, const std::string& epoch) const {
     const auto found = rooms_.find({room, epoch});
     return found == rooms_.end() ? 0 : found->second.size() - 1;

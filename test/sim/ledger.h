@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,10 +62,32 @@ public:
     /// The token at a place, `nobody` if no one has told.
     [[nodiscard]] std::uint32_t token_at(const std::string& room, const std::string& epoch,
                                          std::uint64_t id) const;
+    /// A guest left a room by itself when `next` was next: as it was told, and as others saw it.
+    void left(const std::string& room, const std::string& epoch, const std::string& nick,
+              std::uint64_t next);
+    void saw_leave(const std::string& room, const std::string& epoch, const std::string& nick,
+                   std::uint64_t next);
+
+    /// Nobody knows any more how often this guest left.
+    void distrust(const std::string& nick) { distrusted_.insert(nick); }
+
+    /// Who left once has heard just what had been said by then.
+    void check_leaves();
     [[nodiscard]] std::uint64_t last_id(const std::string& room, const std::string& epoch) const;
 
 private:
     using Sequence = std::vector<std::uint32_t>; // index: id
+
+    struct Departure {
+        std::vector<std::uint64_t> told;
+        std::vector<std::uint64_t> seen;
+    };
+
+    [[nodiscard]] Departure& departure(const std::string& room, const std::string& epoch,
+                                       const std::string& nick);
+
+    std::map<std::string, Departure> departures_; // by room, epoch and nick
+    std::set<std::string> distrusted_;
     World* world_;
     std::vector<Saying> sayings_;
     std::map<std::pair<std::string, std::string>, Sequence> rooms_;

@@ -52,6 +52,7 @@ Run::Run(std::uint64_t seed, bool trace)
     : random_(seed), scenario_(draw_scenario(random_)), world_(seed, scenario_.faults, trace),
       ledger_(world_) {
     world_.excuse_unread(scenario_.unread_excused);
+    world_.excuse_unsent(scenario_.memory_scarce);
     world_.on_failure(*this, failed);
 }
 
@@ -168,6 +169,7 @@ void Run::judge(Server& server) {
     for (const auto& echo : echoes_) {
         echo->check_done();
     }
+    ledger_.check_leaves();
     world_.check_bytes();
     if (alive() &&
         world_.bytes_read() != server.host().bytes_read + world_.bytes_read_of_refused()) {

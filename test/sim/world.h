@@ -127,6 +127,9 @@ public:
     /// While set, unread input is not held against the daemon (a policy makes it wait).
     void excuse_unread(bool excused) { unread_excused_ = excused; }
 
+    /// While set, the daemon may have thrown away what it had to write (memory is scarce).
+    void excuse_unsent(bool excused) { unsent_excused_ = excused; }
+
     [[nodiscard]] std::uint64_t calls() const { return calls_; }
 
     [[nodiscard]] std::uint64_t waits() const { return waits_; }
@@ -260,6 +263,7 @@ private:
     bool trace_ = false;
     bool interrupted_ = false;
     bool unread_excused_ = false;
+    bool unsent_excused_ = false;
 };
 
 } // namespace roomd::sim

@@ -110,6 +110,7 @@ void World::link_reset(LinkId id) {
     }
     link.peer_closed = true;
     link.wire.destroy();
+    link.wire.end = false; // what was to end in order does not any more
     link.out.destroy();
     at_self(latency(), What::reset_daemon, id);
 }
