@@ -140,6 +140,7 @@ class SlowReaders(DaemonTest):
         self.event(daemon, "slow", join="lobby", receive_buffer_bytes=4096)
         mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
         self.speak(mouth)
+        mouth.ask("/hello 1 ack=on", "welcome")
 
         def refused():
             mouth.send(TEXT)

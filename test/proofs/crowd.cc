@@ -90,6 +90,8 @@ public:
             const int small = 4096;
             ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
         }
+        const int at_once = 1; // or the kernel would hold back each message until the one before is acknowledged
+        ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_port = htons(port);
