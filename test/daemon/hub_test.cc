@@ -125,7 +125,7 @@ TEST_CASE("Hub: a name is one person's, in any case, until that one is gone") {
 TEST_CASE("Hub: names that nobody may have are refused, and the old one stays") {
     HubWorld world;
     const Person ann = world.program("ann");
-    for (const std::string_view name : {"server", "ROOMD", "a b", "", "a\xe2\x80\x8b" "b", "-\x1b"}) {
+    for (const std::string_view name : {"server", "ROOMD", "a b", "", "a\u200b", "-\x1b"}) {
         world.hub.apply(ann.key, SetNick{name});
         CHECK(beginning(last(ann), 3) == "err nick bad_name");
         CHECK(world.hub.member(ann.key)->nick.text() == "ann");
@@ -417,8 +417,7 @@ TEST_CASE("Hub: a reader that does not read gets the rest and a gap with the exa
     std::uint64_t missed = 0;
     for (int round = 0; round < 40; ++round) {
         for (unsigned count = 0; count < 97; ++count) {
-            world.say(ann, count % 3 == 0 ? "a" : "b",
-                      std::string(count, 'x') + ".");
+            world.say(ann, count % 3 == 0 ? "a" : "b", std::string(count, 'x') + ".");
             if (count % 10 == 0) {
                 world.hub.apply(key, Ping{"p"}); // its own answers are never dropped
             }
