@@ -111,6 +111,7 @@ void ChatClient::lose_ear() {
         return;
     }
     if (event_ear_ != nullptr) {
+        event_ear_->abandon();
         for (const auto& [room, seat] : event_ear_->seats()) {
             if (seat.in && !seat.epoch.empty() && seat.next > 1) {
                 resume_[room] = {seat.epoch, seat.next - 1};

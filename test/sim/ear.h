@@ -106,6 +106,9 @@ public:
 
     [[nodiscard]] std::size_t waiting() const override { return pending_.size(); }
 
+    /// The connection is lost; replies under way will not be heard.
+    void abandon();
+
     [[nodiscard]] const std::map<std::string, Seat>& seats() const { return seats_; }
 
 private:

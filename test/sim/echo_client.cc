@@ -4,6 +4,11 @@
 
 namespace roomd::sim {
 
+namespace {
+// The daemon does not try for ever to get rid of what is left, however slowly it is taken.
+constexpr Instant patience = 4 * second;
+} // namespace
+
 EchoClient::EchoClient(World& world, Random random, std::string address, SocketAddress from,
                        bool may_be_refused)
     : Caller(world), random_(random), address_(std::move(address)), from_(from),
@@ -23,6 +28,7 @@ void EchoClient::on_turn() {
         return;
     }
     if (turns_left_ == 0) {
+        done_at_ = world().now();
         half_close();
         return;
     }
@@ -59,7 +65,8 @@ void EchoClient::on_bytes(std::string_view bytes) {
 
 void EchoClient::on_hangup(Hangup how) {
     done_ = true;
-    if (how == Hangup::refused || stopping_ || stalled_ever_ || may_be_refused_) {
+    if (how == Hangup::refused || stopping_ || stalled_ever_ || may_be_refused_ ||
+        (half_closed() && world().now() - done_at_ > patience)) {
         return;
     }
     if (how == Hangup::reset && heard_ == 0) {

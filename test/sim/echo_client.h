@@ -31,6 +31,7 @@ private:
     std::string sent_;
     std::size_t heard_ = 0;
     std::size_t turns_left_;
+    Instant done_at_ = 0;
     bool dialled_ = false;
     bool done_ = false;
     bool lost_ = false; // broke off by itself

@@ -237,6 +237,14 @@ void EventEar::hear_bye(Words words) {
     }
 }
 
+void EventEar::abandon() {
+    for (const Expectation& expectation : pending_) {
+        if (expectation.verb == "leave") {
+            ledger_->distrust(nick_);
+        }
+    }
+}
+
 void EventEar::check_settled() {
     if (!goodbye_.empty() || !welcomed_) {
         return;
