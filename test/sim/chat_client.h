@@ -37,6 +37,7 @@ struct Role {
     unsigned stalls = 0;            // per mille of turns
     Instant patience = 30 * second; // how long the daemon tries to get rid of the last answers
     bool may_be_refused = false;    // descriptors or connections are scarce in this world
+    bool pastes = false;            // says a great deal at once now and then
     bool may_be_limited = false;    // a stranger: rates apply
 };
 
@@ -75,6 +76,7 @@ private:
     // chat_script.cc
     void do_something();
     void say_something();
+    void say_much();
     void join_something();
     void ask_something();
     void misbehave();

@@ -1,6 +1,7 @@
 // What a client says: commands drawn at random, each with what its reply has to be.
 #include "test/sim/chat_client.h"
 
+#include <algorithm>
 #include <array>
 
 namespace roomd::sim {
@@ -83,7 +84,21 @@ std::string ChatClient::some_text() {
     return text + ".";
 }
 
+// As much as a person pastes, or a program sends in one go: more than one read of the daemon's.
+void ChatClient::say_much() {
+    const std::size_t usual = role_.text_bytes_max;
+    role_.text_bytes_max = std::min<std::size_t>(role_.payload_bytes_max, 8'000);
+    for (std::uint64_t count = random_.between(10, 40); count > 0; --count) {
+        say_something();
+    }
+    role_.text_bytes_max = usual;
+}
+
 void ChatClient::do_something() {
+    if (role_.pastes && random_.one_in(20)) {
+        say_much();
+        return;
+    }
     if (connected() && event_ear_ == nullptr && role_.manner == Manner::plain) {
         if (random_.one_in(6)) {
             ask_something();
@@ -94,6 +109,7 @@ void ChatClient::do_something() {
     }
     switch (random_.below(12)) {
     case 0:
+    case 5:
         join_something();
         break;
     case 1:
@@ -142,7 +158,7 @@ void ChatClient::say_something() {
 void ChatClient::join_something() {
     Expectation expectation;
     expectation.room = some_room();
-    if (random_.one_in(4)) {
+    if (random_.one_in(3)) {
         expectation.verb = "leave";
         submit("/leave " + expectation.room, expectation);
         return;
@@ -234,7 +250,7 @@ void ChatClient::change_name() {
     std::string nick =
         "n" + std::to_string(random_.one_in(8) ? random_.below(role_.people) : number_);
     if (random_.one_in(4)) {
-        nick += "x" + std::to_string(++names_);
+        nick += "x" + std::to_string(number_) + "." + std::to_string(++names_);
     }
     submit("/nick " + nick, expectation);
 }

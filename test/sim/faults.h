@@ -33,11 +33,12 @@ struct Faults {
     bool reorder = false;
     bool split_directions = false; // as kqueue: two edges for one key
     std::uint32_t batch_max = 512;
+    std::uint64_t tick_us_max = 20; // what a tick costs: a busy machine finds more in each batch
     std::uint64_t latency_us_min = 5;
     std::uint64_t latency_us_max = 50;
     std::uint64_t buffer_bytes_min = 65'536; // of each direction of a connection
     std::uint64_t buffer_bytes_max = 65'536;
-    std::uint64_t segment_bytes_max = 65'536; // how a client's bytes are cut on their way
+    std::uint64_t segment_bytes_max = 262'144; // how a client's bytes are cut on their way
 
     [[nodiscard]] static Faults draw(Random& random) {
         Faults faults;
@@ -60,10 +61,15 @@ struct Faults {
         if (random.one_in(4)) {
             faults.batch_max = static_cast<std::uint32_t>(random.skewed(1, 8));
         }
+        if (random.one_in(2)) {
+            faults.tick_us_max = random.skewed(20, 20'000);
+        }
         faults.latency_us_max = faults.latency_us_min + random.skewed(1, 50'000);
         if (random.one_in(2)) {
             faults.buffer_bytes_min = random.skewed(16, 4'096);
             faults.buffer_bytes_max = faults.buffer_bytes_min + random.skewed(1, 65'536);
+        } else if (random.one_in(2)) {
+            faults.buffer_bytes_max = 262'144;
         }
         if (random.one_in(2)) {
             faults.segment_bytes_max = random.skewed(1, 4'096);

@@ -113,8 +113,10 @@ Ledger::Departure& Ledger::departure(const std::string& room, const std::string&
 
 void Ledger::left(const std::string& room, const std::string& epoch, const std::string& nick,
                   std::uint64_t next) {
-    // Only the name of a guest is never another's, and says which connection it was.
-    if (nick.starts_with("guest-") && !epoch.empty() && next != 0) {
+    // Only the name of a guest, and one with an x, is never another's: they say which connection it
+    // was.
+    if ((nick.starts_with("guest-") || nick.find('x') != std::string::npos) && !epoch.empty() &&
+        next != 0) {
         departure(room, epoch, nick).told.push_back(next);
     }
 }

@@ -100,6 +100,7 @@ Role draw_role(Random& random, std::uint32_t number, const Door& door, const Lim
     role.patience =
         static_cast<Instant>(std::min(limits.stalled_ms_max, limits.linger_ms_max)) * millisecond -
         second;
+    role.pastes = random.one_in(8);
     role.turns = random.skewed(1, 40);
     role.connections = random.skewed(1, 4);
     role.burst_max = random.one_in(4) ? random.skewed(1, 40) : 4;
@@ -127,6 +128,7 @@ void draw_people(Random& random, Scenario& scenario, const std::vector<std::size
         if (count > 500) {
             role.turns = std::min<std::size_t>(role.turns, 2);
             role.burst_max = 1;
+            role.pastes = false;
             role.connections = 1;
             role.turn_pause_max *= 10;
         }

@@ -141,7 +141,7 @@ void World::spice_batch() {
 std::span<const Edge> World::wait(std::optional<Duration> timeout) {
     ++waits_;
     interrupted_ = !failure_.empty();
-    now_ += static_cast<Instant>(chance_.between(1, 20)) * microsecond;
+    now_ += static_cast<Instant>(chance_.between(1, faults_.tick_us_max)) * microsecond;
     run_due();
     collect();
     if (!batch_.empty() || interrupted_) {
