@@ -285,6 +285,7 @@ TEST_CASE("Session: slow - an event reader loses the oldest and is told the exac
     }
     SUBCASE("too many pieces") {
         limits.queue_entries_max = 20;
+        limits.queue_bytes_max = 64 << 20;
         bytes = 40'000; // each in a chunk of its own
     }
     SUBCASE("too long above the soft limit") {
@@ -379,6 +380,8 @@ TEST_CASE("Session: what waits for a reader is said as soon as there is room, on
         REQUIRE(said < 5000);
     }
     CHECK(ann.count("ok say") < said);
+    CHECK(world.server->bytes_pinned() <
+          128 * 1024); // it waits for the reader, not for its answers
     CHECK(world.server->counters().messages_dropped == 0);
     // The last one sends no more; what it has sent is said all the same.
     SUBCASE("and it waits for its answers") {
