@@ -231,8 +231,9 @@ private:
                 return;
             }
             REQUIRE(segment.renames.empty());
-            for (auto& [room, items] : segment.of_rooms) {
-                INFO("by ", member.nick, " of room ", room,
+            for (const auto& of_room : segment.of_rooms) { // INFO captures, clang 14 no bindings
+                const auto& items = of_room.second;
+                INFO("by ", member.nick, " of room ", of_room.first,
                      "; before it was due: ", items.empty() ? "" : items.front().text);
                 REQUIRE(items.empty());
             }
@@ -248,7 +249,8 @@ private:
 
     static void check_nothing_due(const ModelMember& member) {
         for (const Segment& segment : member.due) {
-            for (const auto& [room, items] : segment.of_rooms) {
+            for (const auto& of_room : segment.of_rooms) {
+                const auto& items = of_room.second;
                 INFO("never heard: ", items.empty() ? "" : items.front().text);
                 REQUIRE(items.empty());
             }
