@@ -77,7 +77,14 @@ struct Options {
     int rate = 0;
     int seconds = 0;
     int text_bytes = 0;
-    int wake_s = 0;
+    int wake_s = 0; // 0: nobody wakes
+    int warm_up_s = 0;
+};
+
+// Of messages intended after the warm-up: until the kernel's buffers of the stalled are full, they are readers like others.
+struct Latencies {
+    Nanoseconds from;
+    std::vector<std::uint32_t> us;
 };
 
 enum class Kind : std::uint8_t { live, waking, silent };
@@ -122,7 +129,7 @@ public:
     }
 
     // Reads once; false at the end of the stream.
-    bool take(std::vector<std::uint32_t>* latencies_us) {
+    bool take(Latencies* latencies) {
         std::array<char, 65536> block; // NOLINT: filled by recv
         const ssize_t count = ::recv(fd_, block.data(), block.size(), 0);
         if (count < 0 && (errno == EAGAIN || errno == EINTR)) {
@@ -142,7 +149,7 @@ public:
             if (rest.size() < 4 + std::size_t{length}) {
                 break;
             }
-            hear(rest.substr(4, length), heard_at, latencies_us);
+            hear(rest.substr(4, length), heard_at, latencies);
             rest.remove_prefix(4 + std::size_t{length});
         }
         bytes_.erase(0, bytes_.size() - rest.size());
@@ -163,7 +170,7 @@ public:
     std::uint64_t gaps = 0;
 
 private:
-    void hear(std::string_view payload, Nanoseconds heard_at, std::vector<std::uint32_t>* latencies_us) {
+    void hear(std::string_view payload, Nanoseconds heard_at, Latencies* latencies) {
         if (payload == "ping in" || payload == "ok ping in") {
             in_ = true;
         } else if (payload.starts_with("! slow") || payload.starts_with("bye slow")) {
@@ -178,12 +185,12 @@ private:
             ++gaps;
             last = end;
         } else if (!event_ || payload.starts_with("msg ")) {
-            message(payload, heard_at, latencies_us);
+            message(payload, heard_at, latencies);
         }
     }
 
     // `NUMBER INTENDED xxxx`, in event format behind `msg ROOM ID TIME NICK`.
-    void message(std::string_view payload, Nanoseconds heard_at, std::vector<std::uint32_t>* latencies_us) {
+    void message(std::string_view payload, Nanoseconds heard_at, Latencies* latencies) {
         std::uint64_t id = 0;
         if (event_) {
             take_word(payload);
@@ -199,8 +206,8 @@ private:
         wrong = wrong || number != last + 1 || (event_ && id != number);
         last = number;
         ++heard;
-        if (latencies_us != nullptr) {
-            latencies_us->push_back(static_cast<std::uint32_t>(std::max<Nanoseconds>(0, heard_at - intended) / 1000));
+        if (latencies != nullptr && intended >= latencies->from) {
+            latencies->us.push_back(static_cast<std::uint32_t>(std::max<Nanoseconds>(0, heard_at - intended) / 1000));
         }
     }
 
@@ -217,9 +224,8 @@ struct Speech {
     std::atomic<bool> over = false;
 };
 
-void speak(const Reader& mouth, const Options& options, Speech& speech) {
+void speak(const Reader& mouth, const Options& options, Nanoseconds begin, Speech& speech) {
     const auto total = static_cast<std::uint64_t>(options.rate) * static_cast<std::uint64_t>(options.seconds);
-    const Nanoseconds begin = now_ns() + second_ns / 10;
     const std::string padding(static_cast<std::size_t>(options.text_bytes), 'x');
     for (std::uint64_t number = 1; number <= total; ++number) {
         const Nanoseconds intended = begin + static_cast<Nanoseconds>(number) * second_ns / options.rate;
@@ -253,28 +259,27 @@ double quantile_ms(std::vector<std::uint32_t>& sorted, double part) {
 using Readers = std::vector<std::unique_ptr<Reader>>;
 
 // Reads all who read until everything said has reached them.
-std::vector<std::uint32_t> listen(const Options& options, Readers& readers, const Speech& speech) {
+void listen(const Options& options, Readers& readers, const Speech& speech, Latencies& latencies) {
     const int poller = ::epoll_create1(EPOLL_CLOEXEC);
     for (const auto& reader : readers) {
         if (reader->kind == Kind::live) {
             watch(poller, *reader);
         }
     }
-    std::vector<std::uint32_t> latencies_us;
     const std::size_t expected = static_cast<std::size_t>(options.rate) * static_cast<std::size_t>(options.seconds) *
                                  static_cast<std::size_t>(options.live);
-    latencies_us.reserve(expected);
+    latencies.us.reserve(expected);
     const Nanoseconds wake_at = now_ns() + options.wake_s * second_ns;
     const auto total = static_cast<std::uint64_t>(options.rate) * static_cast<std::uint64_t>(options.seconds);
     const Nanoseconds give_up_at = now_ns() + (options.seconds + patience_s) * second_ns;
-    bool awake = false;
+    bool awake = options.wake_s == 0;
     bool done = false;
     while (!done && now_ns() < give_up_at) {
         std::array<epoll_event, 256> events{};
         const int count = ::epoll_wait(poller, events.data(), static_cast<int>(events.size()), 100);
         for (int index = 0; index < count; ++index) {
             auto* const reader = static_cast<Reader*>(events[static_cast<std::size_t>(index)].data.ptr);
-            if (!reader->take(reader->kind == Kind::live ? &latencies_us : nullptr)) {
+            if (!reader->take(reader->kind == Kind::live ? &latencies : nullptr)) {
                 ::epoll_ctl(poller, EPOLL_CTL_DEL, reader->fd(), nullptr);
             }
         }
@@ -291,7 +296,6 @@ std::vector<std::uint32_t> listen(const Options& options, Readers& readers, cons
         });
     }
     ::close(poller);
-    return latencies_us;
 }
 
 void report(const Options& options, const Readers& readers, const Speech& speech, std::vector<std::uint32_t> latencies_us) {
@@ -327,26 +331,28 @@ void report(const Options& options, const Readers& readers, const Speech& speech
 } // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 8) {
-        std::fprintf(stderr, "usage: crowd PORT LIVE STALLED RATE SECONDS TEXT_BYTES WAKE_S   (stalled_readers.py does it)\n");
+    if (argc != 9) {
+        std::fprintf(stderr, "usage: crowd PORT LIVE STALLED RATE SECONDS TEXT_BYTES WAKE_S WARM_UP_S (stalled_readers.py does it)\n");
         return 64;
     }
     const std::vector<std::string_view> words(argv + 1, argv + argc);
     const auto number = [&](std::size_t index) { return static_cast<int>(number_in(words[index])); };
-    const Options options{static_cast<std::uint16_t>(number(0)), number(1), number(2), number(3), number(4), number(5), number(6)};
+    const Options options{static_cast<std::uint16_t>(number(0)), number(1), number(2), number(3), number(4), number(5), number(6), number(7)};
     Readers readers;
     for (int index = 0; index < options.live; ++index) {
         readers.push_back(std::make_unique<Reader>(options.port, Kind::live, index % 2 == 0));
     }
     for (int index = 0; index < options.stalled; ++index) {
         const bool event = index % 2 == 0;
-        const Kind kind = event && index % 4 == 0 ? Kind::waking : Kind::silent;
+        const Kind kind = options.wake_s > 0 && event && index % 4 == 0 ? Kind::waking : Kind::silent;
         readers.push_back(std::make_unique<Reader>(options.port, kind, event));
     }
     Speech speech;
     const Reader mouth(options.port, Kind::live, true);
-    std::thread speaker([&] { speak(mouth, options, speech); });
-    std::vector<std::uint32_t> latencies_us = listen(options, readers, speech);
+    const Nanoseconds begin = now_ns() + second_ns / 10;
+    Latencies latencies{begin + options.warm_up_s * second_ns, {}};
+    std::thread speaker([&] { speak(mouth, options, begin, speech); });
+    listen(options, readers, speech, latencies);
     speaker.join();
     for (const auto& reader : readers) { // what was left for those who never read, and how it ended
         const timeval short_patience{1, 0};
@@ -356,6 +362,6 @@ int main(int argc, char** argv) {
                reader->take(nullptr)) {
         }
     }
-    report(options, readers, speech, std::move(latencies_us));
+    report(options, readers, speech, std::move(latencies.us));
     return 0;
 }
