@@ -1,12 +1,15 @@
-// crowd — one speaker at a steady rate, many readers, some of whom do not read: what each of them heard, and how late.
+// crowd — one speaker at a steady rate, many readers, some of whom do not read: what each of them
+// heard, and how late.
 //
-// The instrument of stalled_readers.py, which compiles and starts it. Stands on POSIX and the standard library alone, so that it
-// shares no code, and no mistake, with what it measures. In C++ because a hundred thousand deliveries a second are
-// too many for Python to take without becoming the bottleneck itself.
+// The instrument of stalled_readers.py, which compiles and starts it. Stands on POSIX and the
+// standard library alone, so that it shares no code, and no mistake, with what it measures. In C++
+// because a hundred thousand deliveries a second are too many for Python to take without becoming
+// the bottleneck itself.
 //
-// Open loop: the speaker's send times are fixed beforehand, latency counts from the intended time, and how late the speaker
-// itself ran is told. Readers are half event, half plain. Of the stalled ones the event half is split again: one part wakes up
-// after `wake_s` and must account for every id, by message or by gap; the other part never reads.
+// Open loop: the speaker's send times are fixed beforehand, latency counts from the intended time,
+// and how late the speaker itself ran is told. Readers are half event, half plain. Of the stalled
+// ones the event half is split again: one part wakes up after `wake_s` and must account for every
+// id, by message or by gap; the other part never reads.
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -81,7 +84,8 @@ struct Options {
     int warm_up_s = 0;
 };
 
-// Of messages intended after the warm-up: until the kernel's buffers of the stalled are full, they are readers like others.
+// Of messages intended after the warm-up: until the kernel's buffers of the stalled are full, they
+// are readers like others.
 struct Latencies {
     Nanoseconds from;
     std::vector<std::uint32_t> us;
@@ -97,7 +101,8 @@ public:
             const int small = 4096;
             ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
         }
-        const int at_once = 1; // or the kernel would hold back each message until the one before is acknowledged
+        const int at_once =
+            1; // or the kernel would hold back each message until the one before is acknowledged
         ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &at_once, sizeof at_once);
         sockaddr_in address{};
         address.sin_family = AF_INET;
@@ -115,7 +120,9 @@ public:
             }
         }
     }
+
     ~Reader() { ::close(fd_); }
+
     Reader(const Reader&) = delete;
     Reader& operator=(const Reader&) = delete;
     Reader(Reader&&) = delete;
@@ -123,7 +130,8 @@ public:
 
     void say(std::string_view payload) const {
         const std::string bytes = framed(payload);
-        if (::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(bytes.size())) {
+        if (::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) !=
+            static_cast<ssize_t>(bytes.size())) {
             give_up("cannot send");
         }
     }
@@ -157,16 +165,18 @@ public:
     }
 
     void make_patient() const { ::fcntl(fd_, F_SETFL, O_NONBLOCK); }
+
     [[nodiscard]] int fd() const { return fd_; }
+
     [[nodiscard]] bool event() const { return event_; }
 
     Kind kind;
     bool ended = false;
-    bool told_slow = false;      // `bye slow` or `! slow`
-    bool wrong = false;          // a hole, a repeat, or something out of order
-    std::uint64_t last = 0;      // number of the last message accounted for
-    std::uint64_t heard = 0;     // messages
-    std::uint64_t missed = 0;    // ids in gaps
+    bool told_slow = false;   // `bye slow` or `! slow`
+    bool wrong = false;       // a hole, a repeat, or something out of order
+    std::uint64_t last = 0;   // number of the last message accounted for
+    std::uint64_t heard = 0;  // messages
+    std::uint64_t missed = 0; // ids in gaps
     std::uint64_t gaps = 0;
 
 private:
@@ -207,7 +217,8 @@ private:
         last = number;
         ++heard;
         if (latencies != nullptr && intended >= latencies->from) {
-            latencies->us.push_back(static_cast<std::uint32_t>(std::max<Nanoseconds>(0, heard_at - intended) / 1000));
+            latencies->us.push_back(
+                static_cast<std::uint32_t>(std::max<Nanoseconds>(0, heard_at - intended) / 1000));
         }
     }
 
@@ -225,10 +236,12 @@ struct Speech {
 };
 
 void speak(const Reader& mouth, const Options& options, Nanoseconds begin, Speech& speech) {
-    const auto total = static_cast<std::uint64_t>(options.rate) * static_cast<std::uint64_t>(options.seconds);
+    const auto total =
+        static_cast<std::uint64_t>(options.rate) * static_cast<std::uint64_t>(options.seconds);
     const std::string padding(static_cast<std::size_t>(options.text_bytes), 'x');
     for (std::uint64_t number = 1; number <= total; ++number) {
-        const Nanoseconds intended = begin + static_cast<Nanoseconds>(number) * second_ns / options.rate;
+        const Nanoseconds intended =
+            begin + static_cast<Nanoseconds>(number) * second_ns / options.rate;
         const timespec until{intended / second_ns, intended % second_ns};
         ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, nullptr);
         mouth.say(std::to_string(number) + " " + std::to_string(intended) + " " + padding);
@@ -266,11 +279,13 @@ void listen(const Options& options, Readers& readers, const Speech& speech, Late
             watch(poller, *reader);
         }
     }
-    const std::size_t expected = static_cast<std::size_t>(options.rate) * static_cast<std::size_t>(options.seconds) *
+    const std::size_t expected = static_cast<std::size_t>(options.rate) *
+                                 static_cast<std::size_t>(options.seconds) *
                                  static_cast<std::size_t>(options.live);
     latencies.us.reserve(expected);
     const Nanoseconds wake_at = now_ns() + options.wake_s * second_ns;
-    const auto total = static_cast<std::uint64_t>(options.rate) * static_cast<std::uint64_t>(options.seconds);
+    const auto total =
+        static_cast<std::uint64_t>(options.rate) * static_cast<std::uint64_t>(options.seconds);
     const Nanoseconds give_up_at = now_ns() + (options.seconds + patience_s) * second_ns;
     bool awake = options.wake_s == 0;
     bool done = false;
@@ -278,7 +293,8 @@ void listen(const Options& options, Readers& readers, const Speech& speech, Late
         std::array<epoll_event, 256> events{};
         const int count = ::epoll_wait(poller, events.data(), static_cast<int>(events.size()), 100);
         for (int index = 0; index < count; ++index) {
-            auto* const reader = static_cast<Reader*>(events[static_cast<std::size_t>(index)].data.ptr);
+            auto* const reader =
+                static_cast<Reader*>(events[static_cast<std::size_t>(index)].data.ptr);
             if (!reader->take(reader->kind == Kind::live ? &latencies : nullptr)) {
                 ::epoll_ctl(poller, EPOLL_CTL_DEL, reader->fd(), nullptr);
             }
@@ -291,15 +307,18 @@ void listen(const Options& options, Readers& readers, const Speech& speech, Late
                 }
             }
         }
-        done = speech.over && awake && std::all_of(readers.begin(), readers.end(), [&](const auto& reader) {
-            return reader->kind == Kind::silent || reader->ended || reader->last == total;
-        });
+        done = speech.over && awake &&
+               std::all_of(readers.begin(), readers.end(), [&](const auto& reader) {
+                   return reader->kind == Kind::silent || reader->ended || reader->last == total;
+               });
     }
     ::close(poller);
 }
 
-void report(const Options& options, const Readers& readers, const Speech& speech, std::vector<std::uint32_t> latencies_us) {
-    const auto total = static_cast<std::uint64_t>(options.rate) * static_cast<std::uint64_t>(options.seconds);
+void report(const Options& options, const Readers& readers, const Speech& speech,
+            std::vector<std::uint32_t> latencies_us) {
+    const auto total =
+        static_cast<std::uint64_t>(options.rate) * static_cast<std::uint64_t>(options.seconds);
     int live_complete = 0;
     int woke_complete = 0;
     int wrong = 0;
@@ -318,33 +337,48 @@ void report(const Options& options, const Readers& readers, const Speech& speech
         closed += reader->kind == Kind::silent && reader->ended ? 1 : 0;
     }
     std::sort(latencies_us.begin(), latencies_us.end());
-    std::printf("{\"said\": %llu, \"live_complete\": %d, \"woke_complete\": %d, \"woke_gaps\": %llu, \"woke_missed\": %llu, "
-                "\"wrong\": %d, \"silent_closed\": %d, \"silent_told\": %d, \"deliveries\": %zu, \"p50_ms\": %.3f, "
-                "\"p99_ms\": %.3f, \"p999_ms\": %.3f, \"max_ms\": %.3f, \"speaker_late\": %llu, \"speaker_latest_ms\": %.3f}\n",
+    std::printf("{\"said\": %llu, \"live_complete\": %d, \"woke_complete\": %d, \"woke_gaps\": "
+                "%llu, \"woke_missed\": %llu, "
+                "\"wrong\": %d, \"silent_closed\": %d, \"silent_told\": %d, \"deliveries\": %zu, "
+                "\"p50_ms\": %.3f, "
+                "\"p99_ms\": %.3f, \"p999_ms\": %.3f, \"max_ms\": %.3f, \"speaker_late\": %llu, "
+                "\"speaker_latest_ms\": %.3f}\n",
                 static_cast<unsigned long long>(speech.said.load()), live_complete, woke_complete,
-                static_cast<unsigned long long>(gaps), static_cast<unsigned long long>(missed), wrong, closed, told_slow,
-                latencies_us.size(), quantile_ms(latencies_us, 0.5), quantile_ms(latencies_us, 0.99),
-                quantile_ms(latencies_us, 0.999), quantile_ms(latencies_us, 1.0),
-                static_cast<unsigned long long>(speech.late.load()), static_cast<double>(speech.latest.load()) / 1e6);
+                static_cast<unsigned long long>(gaps), static_cast<unsigned long long>(missed),
+                wrong, closed, told_slow, latencies_us.size(), quantile_ms(latencies_us, 0.5),
+                quantile_ms(latencies_us, 0.99), quantile_ms(latencies_us, 0.999),
+                quantile_ms(latencies_us, 1.0), static_cast<unsigned long long>(speech.late.load()),
+                static_cast<double>(speech.latest.load()) / 1e6);
 }
 
 } // namespace
 
 int main(int argc, char** argv) {
     if (argc != 9) {
-        std::fprintf(stderr, "usage: crowd PORT LIVE STALLED RATE SECONDS TEXT_BYTES WAKE_S WARM_UP_S (stalled_readers.py does it)\n");
+        std::fprintf(stderr, "usage: crowd PORT LIVE STALLED RATE SECONDS TEXT_BYTES WAKE_S "
+                             "WARM_UP_S (stalled_readers.py does it)\n");
         return 64;
     }
     const std::vector<std::string_view> words(argv + 1, argv + argc);
-    const auto number = [&](std::size_t index) { return static_cast<int>(number_in(words[index])); };
-    const Options options{static_cast<std::uint16_t>(number(0)), number(1), number(2), number(3), number(4), number(5), number(6), number(7)};
+    const auto number = [&](std::size_t index) {
+        return static_cast<int>(number_in(words[index]));
+    };
+    const Options options{static_cast<std::uint16_t>(number(0)),
+                          number(1),
+                          number(2),
+                          number(3),
+                          number(4),
+                          number(5),
+                          number(6),
+                          number(7)};
     Readers readers;
     for (int index = 0; index < options.live; ++index) {
         readers.push_back(std::make_unique<Reader>(options.port, Kind::live, index % 2 == 0));
     }
     for (int index = 0; index < options.stalled; ++index) {
         const bool event = index % 2 == 0;
-        const Kind kind = options.wake_s > 0 && event && index % 4 == 0 ? Kind::waking : Kind::silent;
+        const Kind kind =
+            options.wake_s > 0 && event && index % 4 == 0 ? Kind::waking : Kind::silent;
         readers.push_back(std::make_unique<Reader>(options.port, kind, event));
     }
     Speech speech;
@@ -358,8 +392,8 @@ int main(int argc, char** argv) {
         const timeval short_patience{1, 0};
         ::setsockopt(reader->fd(), SOL_SOCKET, SO_RCVTIMEO, &short_patience, sizeof short_patience);
         const Nanoseconds give_up_at = now_ns() + 10 * second_ns;
-        while (reader->kind == Kind::silent && reader->last < speech.said && now_ns() < give_up_at &&
-               reader->take(nullptr)) {
+        while (reader->kind == Kind::silent && reader->last < speech.said &&
+               now_ns() < give_up_at && reader->take(nullptr)) {
         }
     }
     report(options, readers, speech, std::move(latencies.us));
