@@ -167,8 +167,9 @@ void ChatClient::on_hangup(Hangup how) {
     const Link& link = world().link(last_link_);
     const bool told = ear_ && !ear_->goodbye().empty();
     // Who never got as far as the daemon has nothing to complain of.
-    const bool unheard = how == Hangup::refused || link.lost_early ||
-                         (link.shut_at >= 0 && link.read_when_shut == 0);
+    const bool unheard =
+        how == Hangup::refused || link.lost_early ||
+        (link.shut_at >= 0 && (link.read_when_shut == 0 || (stopping_ && link.out.entered == 0)));
     const bool too_slow =
         (half_closed() || quit_ || stopping_) && world().now() - done_at_ > role_.patience;
     if (ear_ && !told && !unheard && !too_slow && !suspect()) {

@@ -37,6 +37,7 @@ struct Role {
     unsigned stalls = 0;            // per mille of turns
     Instant patience = 30 * second; // how long the daemon tries to get rid of the last answers
     bool may_be_refused = false;    // descriptors or connections are scarce in this world
+    bool restless = false;          // comes and goes all the time
     bool pastes = false;            // says a great deal at once now and then
     bool may_be_limited = false;    // a stranger: rates apply
 };

@@ -107,6 +107,10 @@ void ChatClient::do_something() {
         }
         return;
     }
+    if (role_.restless && random_.one_in(3)) {
+        join_something();
+        return;
+    }
     switch (random_.below(12)) {
     case 0:
     case 5:

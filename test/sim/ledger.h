@@ -71,7 +71,7 @@ public:
     /// Nobody knows any more how often this guest left.
     void distrust(const std::string& nick) { distrusted_.insert(nick); }
 
-    /// Who left once has heard just what had been said by then.
+    /// Who left has heard just what had been said by then.
     void check_leaves();
     [[nodiscard]] std::uint64_t last_id(const std::string& room, const std::string& epoch) const;
 
@@ -79,8 +79,8 @@ private:
     using Sequence = std::vector<std::uint32_t>; // index: id
 
     struct Departure {
-        std::vector<std::uint64_t> told;
-        std::vector<std::uint64_t> seen;
+        std::set<std::uint64_t> told;
+        std::set<std::uint64_t> seen;
     };
 
     [[nodiscard]] Departure& departure(const std::string& room, const std::string& epoch,

@@ -100,6 +100,7 @@ Role draw_role(Random& random, std::uint32_t number, const Door& door, const Lim
     role.patience =
         static_cast<Instant>(std::min(limits.stalled_ms_max, limits.linger_ms_max)) * millisecond -
         second;
+    role.restless = random.one_in(4);
     role.pastes = random.one_in(8);
     role.turns = random.skewed(1, 40);
     role.connections = random.skewed(1, 4);
