@@ -66,7 +66,13 @@ public:
 
     LabelRef(LabelRef&& other) noexcept : label_(std::exchange(other.label_, nullptr)) {}
 
-    LabelRef& operator=(LabelRef other) noexcept {
+    LabelRef& operator=(const LabelRef& other) {
+        LabelRef copy(other);
+        std::swap(label_, copy.label_);
+        return *this;
+    }
+
+    LabelRef& operator=(LabelRef&& other) noexcept {
         std::swap(label_, other.label_);
         return *this;
     }
@@ -176,7 +182,13 @@ public:
 
     ChunkRef(ChunkRef&& other) noexcept : chunk_(std::exchange(other.chunk_, nullptr)) {}
 
-    ChunkRef& operator=(ChunkRef other) noexcept {
+    ChunkRef& operator=(const ChunkRef& other) {
+        ChunkRef copy(other);
+        std::swap(chunk_, copy.chunk_);
+        return *this;
+    }
+
+    ChunkRef& operator=(ChunkRef&& other) noexcept {
         std::swap(chunk_, other.chunk_);
         return *this;
     }
