@@ -187,6 +187,7 @@ class Policies(DaemonTest):
         def speak(mouth):
             for number in range(1, COUNT // 2 + 1):
                 mouth.send(f"{number} {TEXT}")
+            mouth.send("/leave")  # so that nobody waits for it when it reads no more
             mouth.send("/ping done")
 
         # They read meanwhile: a speaker who does not would be waited for like anybody else.
