@@ -33,19 +33,17 @@ std::string_view without_line_end(std::string_view payload) {
 
 } // namespace
 
-DatagramListener::DatagramListener(EventLoop& loop, Fd fd, const ListenerSpec& spec,
-                                   const Limits& limits, Hub& hub, Counters& counters)
-    : loop_(&loop), spec_(&spec), limits_(&limits), hub_(&hub), counters_(&counters),
-      buffer_(datagram_bytes_max), fd_(std::move(fd)) {
-    key_ = loop.watch(fd_.get(), Interest::read, *this);
+DatagramListener::DatagramListener(Fd fd, const ListenerSpec& spec, const DatagramHost& host)
+    : spec_(&spec), host_(host), buffer_(datagram_bytes_max), fd_(std::move(fd)) {
+    key_ = host_.loop.watch(fd_.get(), Interest::read, *this);
 }
 
 DatagramListener::~DatagramListener() {
-    loop_->forget(key_, fd_.get());
+    host_.loop.forget(key_, fd_.get());
 }
 
 void DatagramListener::on_ready(Ready /*ready*/) {
-    hub_->set_time(loop_->now(), sys::wall_now());
+    host_.hub.set_time(host_.loop.now(), sys::wall_now());
     for (int budget = datagrams_per_tick_max; budget > 0; --budget) {
         SocketAddress sender;
         const IoResult result = sys::receive_datagram(fd_.get(), buffer_, sender);
@@ -55,29 +53,29 @@ void DatagramListener::on_ready(Ready /*ready*/) {
         if (result.status != IoStatus::ok) {
             continue; // an ICMP error of an earlier datagram; the socket goes on
         }
-        ++counters_->datagrams;
+        ++host_.counters.datagrams;
         const auto* const text =
             reinterpret_cast<const char*>(buffer_.data()); // NOLINT: bytes as text
         if (!say(without_line_end({text, result.bytes}), sender)) {
-            ++counters_->datagrams_dropped;
+            ++host_.counters.datagrams_dropped;
         }
-        if (hub_->bytes_said() > limits_->said_bytes_per_tick_max) {
+        if (host_.hub.bytes_said() > host_.limits.said_bytes_per_tick_max) {
             break;
         }
     }
-    loop_->again(key_, Ready::readable);
+    host_.loop.again(key_, Ready::readable);
 }
 
 bool DatagramListener::say(std::string_view payload, const SocketAddress& sender) {
     const TextCheck check = check_text(payload);
-    if (payload.empty() || payload.size() > limits_->wire.frame_bytes_max || !check.valid) {
+    if (payload.empty() || payload.size() > host_.limits.wire.frame_bytes_max || !check.valid) {
         return false;
     }
     const std::variant<Command, BadCommand> parsed = parse_command(payload);
     const Command* const command = std::get_if<Command>(&parsed);
     const Text* const text = command == nullptr ? nullptr : std::get_if<Text>(command);
     return text != nullptr &&
-           hub_->say_as_guest(spec_->room, name_of(sender), text->text, check.harmless);
+           host_.hub.say_as_guest(spec_->room, name_of(sender), text->text, check.harmless);
 }
 
 } // namespace roomd

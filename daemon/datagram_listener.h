@@ -17,11 +17,18 @@
 
 namespace roomd {
 
+/// What it works with; all of it is borrowed.
+struct DatagramHost {
+    EventLoop& loop;
+    const Limits& limits;
+    Hub& hub;
+    Counters& counters;
+};
+
 class DatagramListener final : public Watcher {
 public:
-    /// All are borrowed. Throws std::system_error.
-    DatagramListener(EventLoop& loop, Fd fd, const ListenerSpec& spec, const Limits& limits,
-                     Hub& hub, Counters& counters);
+    /// `spec` and what `host` names must outlive it. Throws std::system_error.
+    DatagramListener(Fd fd, const ListenerSpec& spec, const DatagramHost& host);
     ~DatagramListener();
     DatagramListener(const DatagramListener&) = delete;
     DatagramListener& operator=(const DatagramListener&) = delete;
@@ -36,11 +43,8 @@ public:
 private:
     [[nodiscard]] bool say(std::string_view payload, const SocketAddress& sender);
 
-    EventLoop* loop_;
     const ListenerSpec* spec_;
-    const Limits* limits_;
-    Hub* hub_;
-    Counters* counters_;
+    DatagramHost host_;
     std::vector<std::byte> buffer_;
     Fd fd_;
     Key key_;

@@ -12,8 +12,9 @@ namespace {
 // Epochs are shown in base 36: short, and without a meaning to lean on.
 std::string epoch_text(std::uint64_t number) {
     std::array<char, 16> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 36).ptr;
-    return {digits.data(), end};
+    const auto* const end =
+        std::to_chars(digits.data(), digits.data() + digits.size(), number, 36).ptr;
+    return std::string(digits.data(), end);
 }
 
 } // namespace

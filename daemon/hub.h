@@ -164,6 +164,12 @@ private:
         bool seated = false;
     };
 
+    struct Speech {
+        std::string_view text;
+        bool action;
+        bool harmless;
+    };
+
     // hub.cc
     void reply_to(Member& member, const Event& event);
     void reply_error(Member& member, std::string_view verb, ErrorCode code, std::string_view text);
@@ -190,15 +196,18 @@ private:
     void set_seat(Key member, Key room, std::uint32_t seat);
     void wake_producers(Room& room);
 
+    // hub_check.cc
+    [[nodiscard]] std::size_t check_member(std::uint32_t slot) const;
+    [[nodiscard]] std::size_t check_room(const Room& room) const;
+
     // hub_talk.cc
-    void say(Key key, Member& member, Target& target, std::string_view text, bool action,
-             bool harmless, std::string_view verb);
-    std::uint64_t publish(Room& room, Key room_key, std::string_view nick, std::string_view text,
-                          bool action, bool harmless, std::uint32_t source);
+    void say(Key key, Member& member, const Target& target, const Speech& speech);
+    std::uint64_t publish(Room& room, Key room_key, std::string_view nick, const Speech& speech,
+                          std::uint32_t source);
 
     // hub_replay.cc
-    void start_replay(Key key, Member& member, const Name& name, Room* room, Key room_key,
-                      const ReplayFrom& from, std::string_view verb, bool live);
+    void start_replay(Key key, Member& member, const Target& target, const ReplayFrom& from,
+                      std::string_view verb);
     void finish_replay(Key key, Member& member);
     void tell_joined(Member& member, const Room& room);
 

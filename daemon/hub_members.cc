@@ -63,8 +63,7 @@ void Hub::apply(Key key, const Join& command) {
                     member.rooms.end());
     }
     if (!std::holds_alternative<std::monostate>(command.from) && target.room != nullptr) {
-        start_replay(key, member, name, target.room, target.key, command.from, "join",
-                     !target.seated);
+        start_replay(key, member, target, command.from, "join");
         return;
     }
     const Room* const room = target.seated ? target.room : enter_room(key, member, name, "join");

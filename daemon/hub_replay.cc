@@ -22,13 +22,15 @@ void Hub::apply(Key key, const History& command) {
         const ReplayFrom from = std::holds_alternative<std::monostate>(command.from)
                                     ? ReplayFrom(Last{last_default})
                                     : command.from;
-        start_replay(key, member, target.room->name, target.room, target.key, from, "history",
-                     false);
+        start_replay(key, member, target, from, "history");
     }
 }
 
-void Hub::start_replay(Key key, Member& member, const Name& name, Room* room, Key room_key,
-                       const ReplayFrom& from, std::string_view verb, bool live) {
+void Hub::start_replay(Key key, Member& member, const Target& target, const ReplayFrom& from,
+                       std::string_view verb) {
+    const Room* const room = target.room;
+    const bool live =
+        verb == "join" && !target.seated; // else there is a seat to keep, or none asked for
     const std::uint64_t next = room->history.next();
     std::uint64_t first = 1;
     if (const Since* const since = std::get_if<Since>(&from); since != nullptr) {
@@ -44,7 +46,7 @@ void Hub::start_replay(Key key, Member& member, const Name& name, Room* room, Ke
         first = std::max(room->history.first(), next - std::min(last->count, next));
     }
     member.replay = std::make_unique<Replay>(
-        Replay{room_key, name, first, live ? live_end : next, first, verb});
+        Replay{target.key, room->name, first, live ? live_end : next, first, verb});
     static_cast<void>(continue_replay(key, limits_->reply_bytes_max));
 }
 

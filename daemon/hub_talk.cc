@@ -20,50 +20,48 @@ void append_number(std::string& out, std::uint64_t number) {
 
 void Hub::apply(Key key, const Text& command, bool harmless) {
     Member& member = members_.at(key);
-    Target target = require(member, "say", std::nullopt, true);
+    const Target target = require(member, "say", std::nullopt, true);
     if (target.room != nullptr) {
-        say(key, member, target, command.text, false, harmless, "say");
+        say(key, member, target, {command.text, false, harmless});
     }
 }
 
 void Hub::apply(Key key, const Say& command, bool harmless) {
     Member& member = members_.at(key);
-    Target target = require(member, "say", command.room, true);
+    const Target target = require(member, "say", command.room, true);
     if (target.room != nullptr) {
-        say(key, member, target, command.text, false, harmless, "say");
+        say(key, member, target, {command.text, false, harmless});
     }
 }
 
 void Hub::apply(Key key, const Me& command, bool harmless) {
     Member& member = members_.at(key);
-    Target target = require(member, "me", std::nullopt, true);
+    const Target target = require(member, "me", std::nullopt, true);
     if (target.room != nullptr) {
-        say(key, member, target, command.text, true, harmless, "me");
+        say(key, member, target, {command.text, true, harmless});
     }
 }
 
-void Hub::say(Key key, Member& member, Target& target, std::string_view text, bool action,
-              bool harmless, std::string_view verb) {
+void Hub::say(Key key, Member& member, const Target& target, const Speech& speech) {
     Room& room = *target.room;
-    const std::uint64_t id =
-        publish(room, target.key, member.nick.text(), text, action, harmless, key.slot);
+    const std::uint64_t id = publish(room, target.key, member.nick.text(), speech, key.slot);
     if (!hears_itself(member)) {
         room.mark_spoke(member.dialect, member.rooms[target.index].seat);
     }
     if (member.ack && member.dialect.format == Format::event) {
-        reply_to(member, SayReply{verb, room.name.text(), id});
+        reply_to(member, SayReply{speech.action ? "me" : "say", room.name.text(), id});
     }
 }
 
-std::uint64_t Hub::publish(Room& room, Key room_key, std::string_view nick, std::string_view text,
-                           bool action, bool harmless, std::uint32_t source) {
+std::uint64_t Hub::publish(Room& room, Key room_key, std::string_view nick, const Speech& speech,
+                           std::uint32_t source) {
     const std::uint64_t id = room.history.next();
-    SaidEvent said{room.name.text(), id, wall_, nick, text};
-    said.action = action;
-    said.harmless = harmless;
+    SaidEvent said{room.name.text(), id, wall_, nick, speech.text};
+    said.action = speech.action;
+    said.harmless = speech.harmless;
     announce(room, room_key, said, source, id);
     history_bytes_ -= room.history.bytes_held();
-    room.history.add({id, wall_, nick, text, action, harmless});
+    room.history.add({id, wall_, nick, speech.text, speech.action, speech.harmless});
     history_bytes_ += room.history.bytes_held();
     while (history_bytes_ > limits_->history_total_bytes_max) {
         const std::uint64_t before = room.history.bytes_held();
@@ -89,7 +87,7 @@ bool Hub::say_as_guest(std::string_view room, std::string_view nick, std::string
         return false;
     }
     target->empty_since = now_;
-    publish(*target, room_key, nick, text, false, harmless, UINT32_MAX);
+    publish(*target, room_key, nick, {text, false, harmless}, UINT32_MAX);
     return true;
 }
 

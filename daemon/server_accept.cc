@@ -45,7 +45,8 @@ void Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
                                 limits.keepalive_probes, limits.user_timeout_ms});
     std::unique_ptr<Session> session;
     try {
-        session = std::make_unique<Session>(*this, host_, std::move(fd), *spec, strangers, source);
+        session =
+            std::make_unique<Session>(*this, host_, std::move(fd), *spec, Guest{strangers, source});
     } catch (const std::system_error& error) { // the poller takes no more
         if (limited) {
             sources_.release(source);

@@ -103,8 +103,8 @@ Server::OpenListener Server::open_address(const ListenerSpec& spec, const Socket
     if (spec.endpoint.transport == Transport::udp) {
         Fd fd = sys::bind_datagram(address);
         opened.address = to_string(sys::local_address(fd.get()));
-        opened.datagram = std::make_unique<DatagramListener>(loop_, std::move(fd), *opened.spec,
-                                                             config_.limits, hub_, counters_);
+        opened.datagram = std::make_unique<DatagramListener>(
+            std::move(fd), *opened.spec, DatagramHost{loop_, config_.limits, hub_, counters_});
         return opened;
     }
     Fd fd = sys::listen_stream(address, {static_cast<int>(config_.limits.listen_backlog), 0});
@@ -143,8 +143,9 @@ Server::OpenListener Server::open_unix(const ListenerSpec& spec) {
     Fd fd = sys::listen_stream(
         address, {static_cast<int>(config_.limits.listen_backlog), spec.endpoint.mode});
     OpenListener opened{std::make_unique<ListenerSpec>(spec), nullptr, nullptr, path};
-    opened.stream = std::make_unique<Listener>(
-        loop_, std::move(fd), config_.limits.accepts_per_tick_max, *this, path, std::move(lock));
+    opened.stream =
+        std::make_unique<Listener>(loop_, std::move(fd), config_.limits.accepts_per_tick_max, *this,
+                                   UnixFile{path, std::move(lock)});
     return opened;
 }
 

@@ -10,15 +10,15 @@
 // session_input.cc.
 namespace roomd {
 
-Session::Session(Server& server, StreamHost& host, Fd fd, const ListenerSpec& spec, bool strangers,
-                 SourceKey source)
+Session::Session(Server& server, StreamHost& host, Fd fd, const ListenerSpec& spec,
+                 const Guest& guest)
     : server_(&server), spec_(&spec), stream_(host, std::move(fd), *this),
-      decoder_(spec.framing, server.limits().wire), strangers_(strangers),
+      decoder_(spec.framing, server.limits().wire), strangers_(guest.strangers),
       limited_(spec.limits == RateLimits::on ||
-               (spec.limits == RateLimits::by_address && strangers)) {
+               (spec.limits == RateLimits::by_address && guest.strangers)) {
     if (limited_) {
         extra_ = std::make_unique<Extra>();
-        extra_->source = source;
+        extra_->source = guest.source;
     }
 }
 

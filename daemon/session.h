@@ -38,12 +38,17 @@ struct Turn {
     std::uint64_t round = 0; // 0: it has not been told to wait
 };
 
+/// Who has come: not from this machine, or from it; and for the limits per source.
+struct Guest {
+    bool strangers;
+    SourceKey source;
+};
+
 class Session final : public StreamOwner, public Recipient, public Timed {
 public:
-    /// `spec` must outlive the session. `strangers`: the peer is not on this machine. Throws
+    /// `spec` must outlive the session. Throws
     /// std::system_error.
-    Session(Server& server, StreamHost& host, Fd fd, const ListenerSpec& spec, bool strangers,
-            SourceKey source);
+    Session(Server& server, StreamHost& host, Fd fd, const ListenerSpec& spec, const Guest& guest);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;

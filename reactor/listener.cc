@@ -11,18 +11,17 @@ constexpr Duration accept_pause = std::chrono::milliseconds(100);
 } // namespace
 
 Listener::Listener(EventLoop& loop, Fd fd, std::uint32_t accepts_per_tick_max, ListenerOwner& owner,
-                   std::string unix_path, Fd unix_lock)
-    : loop_(&loop), owner_(&owner), unix_path_(std::move(unix_path)),
-      unix_lock_(std::move(unix_lock)), fd_(std::move(fd)), reserve_(sys::reserve_descriptor()),
-      accepts_per_tick_max_(accepts_per_tick_max) {
+                   UnixFile file)
+    : loop_(&loop), owner_(&owner), file_(std::move(file)), fd_(std::move(fd)),
+      reserve_(sys::reserve_descriptor()), accepts_per_tick_max_(accepts_per_tick_max) {
     key_ = loop.watch(fd_.get(), Interest::read, *this);
 }
 
 Listener::~Listener() {
     loop_->cancel(pause_);
     loop_->forget(key_, fd_.get());
-    if (!unix_path_.empty()) {
-        sys::unlink_path(unix_path_); // we made it and hold its lock
+    if (!file_.path.empty()) {
+        sys::unlink_path(file_.path); // we made it and hold its lock
     }
 }
 

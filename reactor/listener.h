@@ -33,12 +33,18 @@ protected:
     ~ListenerOwner() = default;
 };
 
+/// The file of a Unix socket and the lock beside it: removed when the listener goes. Empty for TCP
+/// and inherited sockets.
+struct UnixFile {
+    std::string path = {};
+    Fd lock = {};
+};
+
 class Listener final : public Watcher, public Timed {
 public:
-    /// `unix_path`: removed when the listener goes, with its lock; empty for TCP and inherited
-    /// sockets. Throws std::system_error.
+    /// Throws std::system_error.
     Listener(EventLoop& loop, Fd fd, std::uint32_t accepts_per_tick_max, ListenerOwner& owner,
-             std::string unix_path = {}, Fd unix_lock = {});
+             UnixFile file = {});
     ~Listener();
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
@@ -61,8 +67,7 @@ private:
 
     EventLoop* loop_;
     ListenerOwner* owner_;
-    std::string unix_path_;
-    Fd unix_lock_;
+    UnixFile file_;
     Fd fd_;
     Fd reserve_;
     Key key_;

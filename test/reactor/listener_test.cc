@@ -273,7 +273,7 @@ TEST_CASE("Listener: it takes its Unix socket file along, and leaves an inherite
     for (const bool ours : {false, true}) {
         {
             const Listener listener(loop, sys::listen_stream(unix_address(path), {}), 10, door,
-                                    ours ? path : "", ours ? sys::lock_beside(path) : Fd());
+                                    ours ? UnixFile{path, sys::lock_beside(path)} : UnixFile{});
             const Fd caller = sys::connect_begin(unix_address(path));
             loop.tick(std::chrono::seconds(1));
             CHECK(door.guests.size() == (ours ? 2 : 1));
