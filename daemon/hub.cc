@@ -14,7 +14,7 @@ std::string epoch_text(std::uint64_t number) {
     std::array<char, 16> digits{};
     const auto* const end =
         std::to_chars(digits.data(), digits.data() + digits.size(), number, 36).ptr;
-    return std::string(digits.data(), end);
+    return {digits.data(), static_cast<std::size_t>(end - digits.data())};
 }
 
 } // namespace

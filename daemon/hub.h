@@ -193,8 +193,8 @@ private:
     void set_dialect(Key key, Member& member, Dialect dialect);
     [[nodiscard]] bool rename(Key key, Member& member, std::string_view nick,
                               std::string_view verb);
-    void set_seat(Key member, Key room, std::uint32_t seat);
-    void wake_producers(Room& room);
+    void set_seat(Key key, Key room, std::uint32_t seat);
+    static void wake_producers(Room& room);
 
     // hub_check.cc
     [[nodiscard]] std::size_t check_member(std::uint32_t slot) const;

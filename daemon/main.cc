@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -37,8 +38,8 @@ constexpr std::size_t stats_line_bytes = 240;
 // What signals mean.
 class Operator final : public SignalOwner {
 public:
-    Operator(int argc, char** argv, Server& server, Log& log, Supervisor& supervisor)
-        : argc_(argc), argv_(argv), server_(server), log_(log), supervisor_(supervisor) {}
+    Operator(std::span<char*> arguments, Server& server, Log& log, Supervisor& supervisor)
+        : arguments_(arguments), server_(server), log_(log), supervisor_(supervisor) {}
 
     void on_signal(int signal) override {
         switch (signal) {
@@ -75,7 +76,8 @@ private:
         const auto since_boot = sys::monotonic_now().time_since_epoch();
         supervisor_.reloading(static_cast<std::uint64_t>(
             std::chrono::duration_cast<std::chrono::microseconds>(since_boot).count()));
-        const ConfigResult loaded = load_config(argc_, argv_, sys::environment());
+        const ConfigResult loaded =
+            load_config(static_cast<int>(arguments_.size()), arguments_.data(), sys::environment());
         std::string error = loaded.error;
         if (loaded.action == ConfigAction::run && server_.reload(loaded.config, error)) {
             log_.configure(loaded.config.log_format, loaded.config.log_level,
@@ -88,8 +90,7 @@ private:
         supervisor_.ready("serving");
     }
 
-    int argc_;
-    char** argv_;
+    std::span<char*> arguments_;
     Server& server_;
     Log& log_;
     Supervisor& supervisor_;
@@ -139,11 +140,12 @@ void show_welcome(const Server& server) {
         std::erase_if(host, [](char byte) { return byte == '[' || byte == ']'; });
         const std::string port = bound.address.substr(colon + 1);
         if (bound.spec->debug) {
-            text += "  see what programs send:     nc " + host + " " + port + "   then /trace on\n";
+            text.append("  see what programs send:     nc ").append(host).append(" ").append(port);
+            text.append("   then /trace on\n");
         } else {
-            text += "  people, in two terminals:   nc " + host + " " + port +
-                    "   then type; /help helps\n" + "  the same with names:        room " +
-                    bound.address + " --nick ann\n";
+            text.append("  people, in two terminals:   nc ").append(host).append(" ").append(port);
+            text.append("   then type; /help helps\n  the same with names:        room ");
+            text.append(bound.address).append(" --nick ann\n");
         }
     }
     static_cast<void>(std::fputs(text.c_str(), stderr));
@@ -163,11 +165,11 @@ int exit_code_of(const std::system_error& error) {
 
 using Inherited = std::vector<std::pair<std::string, Fd>>;
 
-int serve(int argc, char** argv, const Config& config, Log& log, Supervisor& supervisor,
-          Inherited inherited) {
+int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor& supervisor,
+          Inherited& inherited) {
     EventLoop loop;
     Server server(loop, config, log);
-    Operator signal_owner(argc, argv, server, log, supervisor);
+    Operator signal_owner(arguments, server, log, supervisor);
     const Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1}, signal_owner);
     for (auto& [name, socket] : inherited) {
         server.adopt(name, std::move(socket));
@@ -194,6 +196,7 @@ int serve(int argc, char** argv, const Config& config, Log& log, Supervisor& sup
 } // namespace
 
 int main(int argc, char** argv) {
+    const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
     try {
         const ConfigResult loaded = load_config(argc, argv, sys::environment());
         static_cast<void>(std::fputs(loaded.output.c_str(), stdout));
@@ -208,7 +211,7 @@ int main(int argc, char** argv) {
                 loaded.config.limits.log_lines_per_second_max);
         try {
             log_warnings(log, loaded);
-            return serve(argc, argv, loaded.config, log, supervisor, std::move(inherited));
+            return serve(arguments, loaded.config, log, supervisor, inherited);
         } catch (const std::system_error& error) {
             log.line(LogLevel::error, "cannot_start", {{"error", error.what()}});
             return exit_code_of(error);
