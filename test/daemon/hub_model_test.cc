@@ -31,7 +31,7 @@ std::string folded(std::string_view name) {
 
 std::string base36(std::uint64_t number) {
     std::array<char, 16> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 36).ptr;
+    auto* const end = std::to_chars(digits.data(), digits.data() + digits.size(), number, 36).ptr;
     return {digits.data(), end};
 }
 
@@ -160,7 +160,7 @@ private:
         return payloads.empty() ? "" : payloads.front();
     }
 
-    void expect_alone(ModelMember& member, const Event& event, Match match = Match::exact) {
+    static void expect_alone(ModelMember& member, const Event& event, Match match = Match::exact) {
         std::string bytes;
         encode(bytes, member.dialect, event);
         for (std::string& text : payloads_of(member.dialect.framing, bytes)) {
@@ -448,7 +448,7 @@ private:
         }
         if (room != nullptr && command.from.index() != 0) {
             world_.hub.apply(member.person.key, command);
-            begin_replay(id, *room, command.from, {room->id, name, 0, 0, 0, true, !seated});
+            begin_replay(id, *room, command.from, {room->id, room->name, 0, 0, 0, true, !seated});
             return;
         }
         world_.hub.apply(member.person.key, command);

@@ -22,7 +22,7 @@ std::string last(const Person& person) {
 }
 
 /// The last of what was heard, without anything behind the first `words` words.
-std::string beginning(std::string text, int words) {
+std::string beginning(const std::string& text, int words) {
     std::size_t end = 0;
     for (; words > 0 && end != std::string::npos; --words) {
         end = text.find(' ', end == 0 ? 0 : end + 1);

@@ -95,7 +95,7 @@ struct Person {
     Framing framing;
 
     /// What was heard since the last call.
-    std::vector<std::string> take() const {
+    [[nodiscard]] std::vector<std::string> take() const {
         return payloads_of(framing, std::exchange(ear->heard, {}));
     }
 };

@@ -57,8 +57,8 @@ int allowed(Rates& rates, const Limits& limits, const Command& command, int coun
 TEST_CASE("TokenBucket: no window of t seconds sees more than rate * t + burst") {
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {
         sim::Random random(seed);
-        const double per_second = static_cast<double>(random.between(1, 50));
-        const double burst = static_cast<double>(random.between(1, 40));
+        const auto per_second = static_cast<double>(random.between(1, 50));
+        const auto burst = static_cast<double>(random.between(1, 40));
         const auto cost_max = static_cast<std::uint64_t>(burst);
         TokenBucket bucket;
         std::vector<Taken> taken;
@@ -82,7 +82,7 @@ TEST_CASE("TokenBucket: no window of t seconds sees more than rate * t + burst")
 TEST_CASE("TokenBucket: who keeps to the rate is never refused") {
     TokenBucket bucket;
     for (int step = 0; step < 1000; ++step) {
-        CHECK(bucket.take(1, 10, 1, at_ms(step * 100)));
+        CHECK(bucket.take(1, 10, 1, at_ms(std::int64_t{100} * step)));
     }
 }
 

@@ -212,7 +212,8 @@ TEST_CASE("Session: idle - a stranger has to say something, and a keep-alive say
         ListenerSpec spec;
         spec.framing = Framing::frame;
         spec.limits = RateLimits::off;
-        Session session(*world.server, world.server->host(), std::move(server_end), spec, true, {});
+        Session session(*world.server, world.server->host(), std::move(server_end), spec,
+                        {true, {}});
         session.start({1000, 1});
         Client client(std::move(client_end), Framing::frame);
         client.send(speaks ? "hello" : "");
