@@ -54,7 +54,7 @@ void Hub::configure(std::string server, std::string version, const std::vector<R
             room.blocked_readers += member.blocked && room.slow == SlowPolicy::wait ? 1U : 0U;
         }
     });
-    rooms_.for_each([this](Key /*key*/, std::unique_ptr<Room>& room) {
+    rooms_.for_each([](Key /*key*/, std::unique_ptr<Room>& room) {
         if (room->blocked_readers == 0) {
             wake_producers(*room);
         }

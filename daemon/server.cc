@@ -24,8 +24,9 @@ HashKey random_key() {
 
 } // namespace
 
-Server::Server(EventLoop& loop, const Config& config, Log& log)
-    : loop_(loop), log_(log), config_(config), flush_list_(loop), host_{loop, arena_, flush_list_},
+Server::Server(EventLoop& loop, Config config, Log& log)
+    : loop_(loop), log_(log), config_(std::move(config)),
+      flush_list_(loop), host_{loop, arena_, flush_list_},
       hub_(config_.limits, counters_, arena_, random_key()), sources_(random_key()), tracer_(hub_),
       descriptors_(sys::raise_descriptor_limit()) {
     apply_config();

@@ -37,7 +37,7 @@ class DatagramListener;
 class Server final : public ListenerOwner, public TickEnd, public Timed {
 public:
     /// `config` is copied; `loop` and `log` are borrowed. Registers the loop's tick-end hook.
-    Server(EventLoop& loop, const Config& config, Log& log);
+    Server(EventLoop& loop, Config config, Log& log);
     ~Server();
     Server(const Server&) = delete;
     Server& operator=(const Server&) = delete;
@@ -136,6 +136,8 @@ private:
     // server_listeners.cc
     [[nodiscard]] std::vector<OpenListener> open(const ListenerSpec& spec);
     [[nodiscard]] OpenListener open_address(const ListenerSpec& spec, const SocketAddress& address);
+    [[nodiscard]] std::vector<OpenListener> open_new(const Config& config);
+    void keep_wanted(const Config& config, std::vector<OpenListener>& kept);
     [[nodiscard]] OpenListener open_unix(const ListenerSpec& spec);
     [[nodiscard]] OpenListener open_inherited(const ListenerSpec& spec);
     [[nodiscard]] const ListenerSpec* spec_of(const Listener& listener) const;

@@ -147,7 +147,7 @@ Server::OpenListener Server::open_unix(const ListenerSpec& spec) {
         std::make_unique<Listener>(loop_, std::move(fd), config_.limits.accepts_per_tick_max, *this,
                                    UnixFile{path, std::move(lock)});
     return opened;
-}
+} // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the analyzer loses what is moved out
 
 Server::OpenListener Server::open_inherited(const ListenerSpec& spec) {
     const auto found = std::find_if(inherited_.begin(), inherited_.end(), [&](const auto& item) {
@@ -172,7 +172,7 @@ Server::OpenListener Server::open_inherited(const ListenerSpec& spec) {
     opened.stream = std::make_unique<Listener>(loop_, std::move(fd),
                                                config_.limits.accepts_per_tick_max, *this);
     return opened;
-}
+} // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the same
 
 const ListenerSpec* Server::spec_of(const Listener& listener) const {
     for (const OpenListener& open : listeners_) {
@@ -201,32 +201,50 @@ bool Server::reload(const Config& config, std::string& error) {
         error = "the server is going down";
         return false;
     }
-    const auto same_endpoint = [](const ListenerSpec& left, const ListenerSpec& right) {
-        return left.endpoint == right.endpoint;
-    };
     const bool was_public = std::exchange(config_.insecure_public, config.insecure_public);
     std::vector<OpenListener> opened;
     try {
-        for (const ListenerSpec& spec : config.listeners) {
-            const bool known =
-                std::any_of(listeners_.begin(), listeners_.end(), [&](const OpenListener& open) {
-                    return same_endpoint(*open.spec, spec);
-                });
-            if (!known) {
-                for (OpenListener& listener : open(spec)) {
-                    opened.push_back(std::move(listener));
-                }
-            }
-        }
+        opened = open_new(config);
     } catch (const std::exception& failure) { // nothing has changed: what was opened closes again
         config_.insecure_public = was_public;
         error = failure.what();
         return false;
     }
+    keep_wanted(config, opened);
+    for (const OpenListener& listener : opened) {
+        log_listening(listener);
+    }
+    listeners_ = std::move(opened);
+    config_ = config;
+    apply_config();
+    drop_unused_specs();
+    return true;
+}
+
+// The listeners of `config` whose endpoints are not open yet.
+std::vector<Server::OpenListener> Server::open_new(const Config& config) {
+    std::vector<OpenListener> opened;
+    for (const ListenerSpec& spec : config.listeners) {
+        const bool known =
+            std::any_of(listeners_.begin(), listeners_.end(), [&](const OpenListener& open) {
+                return open.spec->endpoint == spec.endpoint;
+            });
+        if (known) {
+            continue;
+        }
+        for (OpenListener& listener : open(spec)) {
+            opened.push_back(std::move(listener));
+        }
+    }
+    return opened;
+}
+
+// Moves the open listeners that `config` still wants to `kept`, with its words for them.
+void Server::keep_wanted(const Config& config, std::vector<OpenListener>& kept) {
     for (OpenListener& old : listeners_) {
-        const auto wanted =
-            std::find_if(config.listeners.begin(), config.listeners.end(),
-                         [&](const ListenerSpec& spec) { return same_endpoint(*old.spec, spec); });
+        const auto wanted = std::find_if(
+            config.listeners.begin(), config.listeners.end(),
+            [&](const ListenerSpec& spec) { return old.spec->endpoint == spec.endpoint; });
         // Sessions refer to the old words of their listener until they end.
         retired_.push_back({std::move(old.spec), nullptr, nullptr, old.address});
         if (wanted == config.listeners.end()) {
@@ -237,16 +255,8 @@ bool Server::reload(const Config& config, std::string& error) {
         if (old.datagram != nullptr) {
             old.datagram->set_spec(*old.spec);
         }
-        opened.push_back(std::move(old));
+        kept.push_back(std::move(old));
     }
-    for (const OpenListener& listener : opened) {
-        log_listening(listener);
-    }
-    listeners_ = std::move(opened);
-    config_ = config;
-    apply_config();
-    drop_unused_specs();
-    return true;
 }
 
 void Server::drop_unused_specs() {
