@@ -147,7 +147,7 @@ Session::Next Session::take_payload(std::string_view payload) {
         server_->hub().reply(member_, ErrorReply{bad->verb, bad->code, bad->why});
         return Next::go_on;
     }
-    const Command& command = std::get<Command>(parsed);
+    const auto& command = std::get<Command>(parsed);
     if (server_->hub().must_wait(member_, command)) {
         park(payload);
         return Next::wait;
