@@ -48,8 +48,7 @@ Activity FlushList::flush_all() {
     assert(walking_.empty());
     walking_.swap(dirty_);
     Activity activity = Activity::idle;
-    for (std::size_t index = 0; index < walking_.size(); ++index) {
-        Stream* const stream = walking_[index];
+    for (Stream* const stream : walking_) { // which may become nullptr further on
         if (stream == nullptr) {
             continue;
         }
