@@ -204,6 +204,8 @@ void ChatClient::expect_stop() {
 void ChatClient::check_settled() {
     if (connected() && !stalled() && ear_) {
         ear_->check_settled();
+    } else if (event_ear_ != nullptr) {
+        event_ear_->abandon();
     }
     for (const std::unique_ptr<Ear>& ear : ears_) {
         ear->check_order();

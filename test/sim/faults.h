@@ -7,6 +7,7 @@
 
 #include "test/sim/random.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace roomd::sim {
@@ -67,6 +68,9 @@ struct Faults {
         faults.latency_us_max = faults.latency_us_min + random.skewed(1, 50'000);
         if (random.one_in(2)) {
             faults.buffer_bytes_min = random.skewed(16, 4'096);
+            // A pipe both narrow and slow would be nothing but a slow reader's.
+            faults.latency_us_max = std::min(faults.latency_us_max, faults.buffer_bytes_min * 30);
+            faults.tick_us_max = std::min(faults.tick_us_max, faults.buffer_bytes_min * 30);
             faults.buffer_bytes_max = faults.buffer_bytes_min + random.skewed(1, 65'536);
         } else if (random.one_in(2)) {
             faults.buffer_bytes_max = 262'144;
