@@ -136,6 +136,7 @@ private:
     // server_listeners.cc
     [[nodiscard]] std::vector<OpenListener> open(const ListenerSpec& spec);
     [[nodiscard]] OpenListener open_address(const ListenerSpec& spec, const SocketAddress& address);
+    [[nodiscard]] std::vector<OpenListener> open_endpoint(const ListenerSpec& spec);
     [[nodiscard]] std::vector<OpenListener> open_new(const Config& config);
     void keep_wanted(const Config& config, std::vector<OpenListener>& kept);
     [[nodiscard]] OpenListener open_unix(const ListenerSpec& spec);

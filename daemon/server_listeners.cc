@@ -67,30 +67,28 @@ void Server::open_listeners() {
 }
 
 std::vector<Server::OpenListener> Server::open(const ListenerSpec& spec) {
-    std::vector<OpenListener> opened;
     try {
-        switch (spec.endpoint.transport) {
-        case Transport::tcp:
-        case Transport::udp: {
-            const bool datagram = spec.endpoint.transport == Transport::udp;
-            for (const SocketAddress& address :
-                 sys::resolve(spec.endpoint.host, spec.endpoint.port, datagram)) {
-                opened.push_back(open_address(spec, address));
-            }
-            break;
-        }
-        case Transport::unix_stream:
-            opened.push_back(open_unix(spec));
-            break;
-        case Transport::inherited:
-            opened.push_back(open_inherited(spec));
-            break;
-        }
+        return open_endpoint(spec);
     } catch (const std::system_error& error) {
         if (std::string_view(error.what()).starts_with("cannot listen")) {
             throw;
         }
         cannot_listen(spec, error);
+    }
+}
+
+std::vector<Server::OpenListener> Server::open_endpoint(const ListenerSpec& spec) {
+    std::vector<OpenListener> opened;
+    if (spec.endpoint.transport == Transport::unix_stream) {
+        opened.push_back(open_unix(spec));
+    } else if (spec.endpoint.transport == Transport::inherited) {
+        opened.push_back(open_inherited(spec));
+    } else {
+        const bool datagram = spec.endpoint.transport == Transport::udp;
+        for (const SocketAddress& address :
+             sys::resolve(spec.endpoint.host, spec.endpoint.port, datagram)) {
+            opened.push_back(open_address(spec, address));
+        }
     }
     return opened;
 }
@@ -112,7 +110,7 @@ Server::OpenListener Server::open_address(const ListenerSpec& spec, const Socket
     opened.stream = std::make_unique<Listener>(loop_, std::move(fd),
                                                config_.limits.accepts_per_tick_max, *this);
     return opened;
-}
+} // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the analyzer loses what is moved out
 
 Server::OpenListener Server::open_unix(const ListenerSpec& spec) {
     const std::string& path = spec.endpoint.path;
@@ -147,7 +145,7 @@ Server::OpenListener Server::open_unix(const ListenerSpec& spec) {
         std::make_unique<Listener>(loop_, std::move(fd), config_.limits.accepts_per_tick_max, *this,
                                    UnixFile{path, std::move(lock)});
     return opened;
-} // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the analyzer loses what is moved out
+} // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): the same
 
 Server::OpenListener Server::open_inherited(const ListenerSpec& spec) {
     const auto found = std::find_if(inherited_.begin(), inherited_.end(), [&](const auto& item) {

@@ -79,7 +79,7 @@ std::string Server::stats() const {
 // doubling.
 std::uint64_t Server::memory_bytes_max() const {
     constexpr std::uint64_t fixed_bytes = 32ULL << 20U; // program, free lists, log, far addresses
-    constexpr std::uint64_t room_bytes = 8 * 1024;      // name, topic, index of its history
+    constexpr std::uint64_t room_bytes = 8192;          // name, topic, index of its history
     constexpr std::uint64_t session_bytes = 1536;       // name, table entries, timer, rates, replay
     constexpr std::uint64_t seat_bytes = 4 * sizeof(Seat) + 2 * sizeof(Membership);
     constexpr std::uint64_t queue_entry_bytes = 32;
