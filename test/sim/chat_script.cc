@@ -240,7 +240,7 @@ void ChatClient::message_somebody() {
     saying.author = number_;
     saying.connection = connections_left_;
     saying.text = "psst.";
-    saying.private_ = true;
+    saying.to_one = true;
     Expectation expectation;
     expectation.verb = "msg";
     expectation.token = ledger_->add(saying);

@@ -208,7 +208,7 @@ void EventEar::hear_direct(Words words) {
     const std::string_view nick = words.next();
     const std::uint32_t token =
         ledger_->heard(hearer_.name, words.rest(), nick, hearer_.visible, false);
-    if (token != nobody && !ledger_->at(token).private_) {
+    if (token != nobody && !ledger_->at(token).to_one) {
         fail("hears in private what was said in a room");
     }
 }

@@ -32,7 +32,7 @@ struct Saying {
     std::string text;
     std::string nick; // as first heard; empty: not heard yet
     bool action = false;
-    bool private_ = false;
+    bool to_one = false;
     bool forbidden = false; // must never be heard: it came where no command may run
     Place place;
 };

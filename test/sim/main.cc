@@ -41,7 +41,7 @@ void on_signal(int signal) {
                       static_cast<unsigned long long>(current_seed),
                       signal == SIGALRM ? "does not end" : "crashed",
                       static_cast<unsigned long long>(current_seed));
-    static_cast<void>(!write(STDERR_FILENO, line, static_cast<std::size_t>(size)));
+    static_cast<void>(write(STDERR_FILENO, line, static_cast<std::size_t>(size)) > 0);
     _exit(1);
 }
 
@@ -94,19 +94,21 @@ bool run_one(std::uint64_t seed, bool trace, bool twice) {
         failure = "a second run of the same seed went another way";
     }
     if (trace) {
-        std::printf("seed %llu: %zu people, %llu sayings, %llu system calls, digest %016llx\n",
-                    static_cast<unsigned long long>(seed), verdict.people,
-                    static_cast<unsigned long long>(verdict.sayings),
-                    static_cast<unsigned long long>(verdict.calls),
-                    static_cast<unsigned long long>(verdict.digest));
+        static_cast<void>(
+            std::printf("seed %llu: %zu people, %llu sayings, %llu system calls, digest %016llx\n",
+                        static_cast<unsigned long long>(seed), verdict.people,
+                        static_cast<unsigned long long>(verdict.sayings),
+                        static_cast<unsigned long long>(verdict.calls),
+                        static_cast<unsigned long long>(verdict.digest)));
     }
     if (failure.empty()) {
         return true;
     }
-    std::printf("seed %llu FAILED %s\n  replay: build/roomd-sim --seed %llu [--trace]\n",
-                static_cast<unsigned long long>(seed), failure.c_str(),
-                static_cast<unsigned long long>(seed));
-    std::fflush(stdout);
+    static_cast<void>(
+        std::printf("seed %llu FAILED %s\n  replay: build/roomd-sim --seed %llu [--trace]\n",
+                    static_cast<unsigned long long>(seed), failure.c_str(),
+                    static_cast<unsigned long long>(seed)));
+    static_cast<void>(std::fflush(stdout));
     return false;
 }
 
@@ -120,11 +122,12 @@ std::uint64_t run_share(const Options& options, std::uint64_t share) {
             break;
         }
         if (++done % 500 == 0 && share == 0) {
-            std::printf("%llu of %llu seeds, %llu failed in this process\n",
-                        static_cast<unsigned long long>(done * options.jobs),
-                        static_cast<unsigned long long>(options.last - options.first + 1),
-                        static_cast<unsigned long long>(failed));
-            std::fflush(stdout);
+            static_cast<void>(
+                std::printf("%llu of %llu seeds, %llu failed in this process\n",
+                            static_cast<unsigned long long>(done * options.jobs),
+                            static_cast<unsigned long long>(options.last - options.first + 1),
+                            static_cast<unsigned long long>(failed)));
+            static_cast<void>(std::fflush(stdout));
         }
     }
     return failed;
@@ -139,7 +142,7 @@ std::uint64_t run_jobs(const Options& options) {
         const pid_t child = fork();
         if (child == 0) {
             const std::uint64_t failed = run_share(options, share);
-            std::fflush(stdout);
+            static_cast<void>(std::fflush(stdout));
             _exit(static_cast<int>(failed < 100 ? failed : 100));
         }
         children.push_back(child);
@@ -158,20 +161,21 @@ std::uint64_t run_jobs(const Options& options) {
 int main(int argc, char** argv) {
     Options options;
     if (!parse({argv + 1, argv + argc}, options)) {
-        std::fputs(
+        static_cast<void>(std::fputs(
             "usage: roomd-sim [--seeds A-B] [--seed N] [--trace] [--jobs N] [--until-failure]\n",
-            stderr);
+            stderr));
         return 64;
     }
-    std::signal(SIGABRT, on_signal);
-    std::signal(SIGSEGV, on_signal);
-    std::signal(SIGALRM, on_signal);
+    static_cast<void>(std::signal(SIGABRT, on_signal));
+    static_cast<void>(std::signal(SIGSEGV, on_signal));
+    static_cast<void>(std::signal(SIGALRM, on_signal));
     const auto begin = std::chrono::steady_clock::now();
     const std::uint64_t failed = run_jobs(options);
     const std::uint64_t count = options.last - options.first + 1;
     const double elapsed =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    std::printf("%llu seeds, %llu failed, %.1f s\n", static_cast<unsigned long long>(count),
-                static_cast<unsigned long long>(failed), elapsed);
+    static_cast<void>(std::printf("%llu seeds, %llu failed, %.1f s\n",
+                                  static_cast<unsigned long long>(count),
+                                  static_cast<unsigned long long>(failed), elapsed));
     return failed == 0 ? 0 : 1;
 }

@@ -60,9 +60,9 @@ public:
 
     [[nodiscard]] bool one_in(std::uint64_t count) { return below(count) == 0; }
 
-    template <typename T, std::size_t size>
-    [[nodiscard]] const T& pick(const std::array<T, size>& from) {
-        return from[below(size)];
+    template <typename T, std::size_t Size>
+    [[nodiscard]] const T& pick(const std::array<T, Size>& from) {
+        return from[below(Size)];
     }
 
     [[nodiscard]] Random fork() { return Random(next()); }

@@ -40,7 +40,7 @@ void WordsEar::hear(std::string_view payload) {
         const bool action = known != nobody && ledger_->at(known).action;
         const std::uint32_t token =
             ledger_->heard(hearer_.name, payload, {}, hearer_.visible, action);
-        if (token != nobody && !ledger_->at(token).private_) {
+        if (token != nobody && !ledger_->at(token).to_one) {
             items_.push_back({token, {}, 0});
         }
     } else if (payload.starts_with("ping ")) {

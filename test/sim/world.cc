@@ -5,7 +5,7 @@
 
 namespace roomd::sim {
 
-World* World::current_ = nullptr;
+World* World::current_world = nullptr;
 
 namespace {
 
@@ -43,17 +43,17 @@ void Channel::destroy() {
 World::World(std::uint64_t seed, const Faults& faults, bool trace)
     : faults_(faults), chance_(seed ^ 0x5EEDULL), entropy_(seed ^ 0xE47109ULL), descriptors_(3),
       trace_(trace) {
-    assert(current_ == nullptr);
-    current_ = this;
+    assert(current_world == nullptr);
+    current_world = this;
 }
 
 World::~World() {
-    current_ = nullptr;
+    current_world = nullptr;
 }
 
 World& World::current() {
-    assert(current_ != nullptr);
-    return *current_;
+    assert(current_world != nullptr);
+    return *current_world;
 }
 
 void World::at(Instant delay, Actor& actor, std::uint32_t what, std::uint64_t argument) {
@@ -120,7 +120,8 @@ void World::happen(const Happening& happening) {
 void World::fail(const std::string& what) {
     if (failure_.empty()) {
         char when[64];
-        std::snprintf(when, sizeof when, "at %.6f s: ", static_cast<double>(now_) / 1e9);
+        static_cast<void>(
+            std::snprintf(when, sizeof when, "at %.6f s: ", static_cast<double>(now_) / 1e9));
         failure_ = when + what;
         say("FAILED: " + what);
         if (mourner_ != nullptr) {
@@ -136,15 +137,17 @@ void World::note(std::string_view what, std::uint64_t a, std::uint64_t b, std::u
         digest_ ^= digest_ >> 29U;
     }
     if (trace_) {
-        std::printf("%12.6f %-10.*s %llu %llu %llu\n", static_cast<double>(now_) / 1e9,
-                    static_cast<int>(what.size()), what.data(), static_cast<unsigned long long>(a),
-                    static_cast<unsigned long long>(b), static_cast<unsigned long long>(c));
+        static_cast<void>(std::printf(
+            "%12.6f %-10.*s %llu %llu %llu\n", static_cast<double>(now_) / 1e9,
+            static_cast<int>(what.size()), what.data(), static_cast<unsigned long long>(a),
+            static_cast<unsigned long long>(b), static_cast<unsigned long long>(c)));
     }
 }
 
 void World::say(const std::string& line) {
     if (trace_) {
-        std::printf("%12.6f %s\n", static_cast<double>(now_) / 1e9, line.c_str());
+        static_cast<void>(
+            std::printf("%12.6f %s\n", static_cast<double>(now_) / 1e9, line.c_str()));
     }
 }
 

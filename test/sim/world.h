@@ -222,7 +222,7 @@ private:
     void check_listeners_may_sleep();
     [[nodiscard]] bool edge_coming(int fd) const;
 
-    static World* current_;
+    static World* current_world;
     Faults faults_;
     Random chance_;
     Random entropy_;
