@@ -114,6 +114,7 @@ bool run_one(std::uint64_t seed, bool trace, bool twice) {
 
 /// The seeds of one process: every `jobs`-th. Returns how many failed.
 std::uint64_t run_share(const Options& options, std::uint64_t share) {
+    const std::uint64_t wanted = options.last - options.first + 1;
     std::uint64_t failed = 0;
     std::uint64_t done = 0;
     for (std::uint64_t seed = options.first + share; seed <= options.last; seed += options.jobs) {
@@ -122,11 +123,11 @@ std::uint64_t run_share(const Options& options, std::uint64_t share) {
             break;
         }
         if (++done % 500 == 0 && share == 0) {
-            static_cast<void>(
-                std::printf("%llu of %llu seeds, %llu failed in this process\n",
-                            static_cast<unsigned long long>(done * options.jobs),
-                            static_cast<unsigned long long>(options.last - options.first + 1),
-                            static_cast<unsigned long long>(failed)));
+            const std::uint64_t by_all = done * options.jobs;
+            static_cast<void>(std::printf("%llu of %llu seeds, %llu failed in this process\n",
+                                          static_cast<unsigned long long>(by_all),
+                                          static_cast<unsigned long long>(wanted),
+                                          static_cast<unsigned long long>(failed)));
             static_cast<void>(std::fflush(stdout));
         }
     }

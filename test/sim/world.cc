@@ -144,7 +144,7 @@ void World::note(std::string_view what, std::uint64_t a, std::uint64_t b, std::u
     }
 }
 
-void World::say(const std::string& line) {
+void World::say(const std::string& line) const {
     if (trace_) {
         static_cast<void>(
             std::printf("%12.6f %s\n", static_cast<double>(now_) / 1e9, line.c_str()));

@@ -71,7 +71,7 @@ public:
     [[nodiscard]] bool tracing() const { return trace_; }
 
     void note(std::string_view what, std::uint64_t a, std::uint64_t b = 0, std::uint64_t c = 0);
-    void say(const std::string& line); // only shown when tracing
+    void say(const std::string& line) const; // only shown when tracing
 
     // --- the peers' end ---
     /// The key of a listener: what to_string(SocketAddress) says of it.
