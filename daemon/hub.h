@@ -111,7 +111,8 @@ public:
     /// all it has to hear first.
     void reply(Key key, const Event& event);
 
-    /// Said by somebody who is no member (UDP). The room is made if need be. False: not said.
+    /// Said by somebody who is no member (UDP). The room is made if need be. False: not said
+    /// (also while a room of slow policy `wait` waits for its readers: a datagram cannot).
     bool say_as_guest(std::string_view room, std::string_view nick, std::string_view text,
                       bool harmless);
 

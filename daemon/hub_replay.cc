@@ -13,6 +13,9 @@ constexpr std::uint64_t live_end = UINT64_MAX;
 
 // With `last=N`, or nothing, of /history.
 constexpr std::uint64_t last_default = 100;
+
+// A portion while too much memory is pinned already: the replay goes on, and adds next to nothing.
+constexpr std::uint32_t scarce_bytes_max = 4096;
 } // namespace
 
 void Hub::apply(Key key, const History& command) {
@@ -69,6 +72,9 @@ bool Hub::continue_replay(Key key, std::uint32_t bytes_max) {
     Room& room = **found;
     room.empty_since = now_; // being read from, it is not idle
     catch_up(*member);
+    if (arena_->bytes_pinned() > limits_->pinned_bytes_max) {
+        bytes_max = std::min(bytes_max, scarce_bytes_max);
+    }
     const std::uint64_t end = std::min(replay.end, room.history.next());
     scratch_.clear();
     if (replay.next < std::min(room.history.first(), end)) {

@@ -87,6 +87,9 @@ bool Hub::say_as_guest(std::string_view room, std::string_view nick, std::string
         return false;
     }
     target->empty_since = now_;
+    if (target->slow == SlowPolicy::wait && target->blocked_readers > 0) {
+        return false; // a datagram cannot wait, and they must not lose what was taken
+    }
     publish(*target, room_key, nick, {text, false, harmless}, UINT32_MAX);
     return true;
 }

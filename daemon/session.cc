@@ -118,8 +118,11 @@ void Session::overflow(SlowPolicy policy) {
 void Session::relieve() {
     const Member* const member = server_->hub().member(member_);
     const bool plain = member == nullptr || member->dialect.format == Format::plain;
+    const bool waited_for = server_->hub().is_waited_for(member_);
     const std::uint64_t dropped = stream_.drop_oldest(0);
-    if (plain || dropped == 0) { // it cannot be told, or what waits is its own answers
+    // It cannot be told, or must not lose anything but the connection, or what waits is its own
+    // answers.
+    if (plain || waited_for || dropped == 0) {
         end(CloseReason::slow, "too much was waiting for you to read it");
     } else {
         server_->counters().messages_dropped += dropped;

@@ -131,9 +131,11 @@ bool Session::watch(std::uint32_t step_ms) {
 bool Session::watch_goodbye(std::uint32_t step_ms) {
     const Limits& limits = server_->limits();
     const bool unsent = !stream_.output().empty();
-    const bool over = unsent
-                          ? run_out(patience_->leaving_ms, true, limits.stalled_ms_max, step_ms)
-                          : run_out(patience_->lingering_ms, true, limits.linger_ms_max, step_ms);
+    // Who leaves of its own accord may take its answers as slowly as it likes, if it takes them.
+    const bool own_wish = reason_ == CloseReason::end || reason_ == CloseReason::quit;
+    const bool over =
+        unsent ? run_out(patience_->leaving_ms, !own_wish, limits.stalled_ms_max, step_ms)
+               : run_out(patience_->lingering_ms, true, limits.linger_ms_max, step_ms);
     if (over || (unsent && has_stalled(limits.linger_ms_max))) {
         server_->counters().hit(Limit::linger_ms_max);
         stream_.close_now();

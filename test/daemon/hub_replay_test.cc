@@ -295,6 +295,27 @@ TEST_CASE("Hub: a member of the room who joins it again hears the past beside th
     CHECK(talk.world.hub.room_names(bob.key) == "r");
 }
 
+TEST_CASE("Hub: while memory is scarce a replay goes on in small portions") {
+    Talk talk(1000);
+    talk.world.limits.reply_bytes_max = 1 << 20;
+    talk.world.limits.pinned_bytes_max = 0;
+    const Person reader = talk.world.program("reader", {"r"});
+    reader.ear->slow = true; // pins what is said
+    talk.say(1);
+    REQUIRE(talk.world.arena.bytes_pinned() > 0);
+    const Person bob = talk.newcomer();
+    talk.world.hub.apply(bob.key, Join{"r", Last{1000}});
+    std::size_t heard = 0;
+    while (talk.world.hub.replaying(bob.key)) {
+        const std::size_t bytes = bob.ear->heard.size();
+        CHECK(bytes < 4096 + 100); // a portion ends with the message that fills it
+        heard += numbers(bob.take()).size();
+        static_cast<void>(talk.world.hub.continue_replay(bob.key, 1 << 20));
+    }
+    CHECK(heard + numbers(bob.take()).size() == 1000);
+    reader.ear->let_go();
+}
+
 TEST_CASE("Hub: who dies while reading the past leaves nothing behind") {
     Talk talk(50);
     {

@@ -489,6 +489,19 @@ TEST_CASE("Hub: in a waiting room messages wait while a reader is blocked, elsew
     CHECK_FALSE(world.hub.must_wait(ann.key, Text{"x"}));
 }
 
+TEST_CASE("Hub: a datagram cannot wait, so a waiting room does not take it") {
+    HubWorld world;
+    world.reconfigure({spec("pipe", SlowPolicy::wait)});
+    const Person bob = world.program("bob", {"lobby", "pipe"});
+    world.hub.set_blocked(bob.key, true);
+    CHECK_FALSE(world.hub.say_as_guest("pipe", "127.0.0.1-5", "lost", true));
+    CHECK(world.hub.say_as_guest("lobby", "127.0.0.1-5", "heard", true));
+    world.hub.set_blocked(bob.key, false);
+    CHECK(world.hub.say_as_guest("pipe", "127.0.0.1-5", "heard too", true));
+    world.tick();
+    CHECK(beginning(last(bob), 3) == "msg pipe 1"); // the id of what was not taken is not missing
+}
+
 TEST_CASE("Hub: nobody waits for a blocked reader that leaves, dies, or is waited for no longer") {
     HubWorld world;
     world.reconfigure({spec("pipe", SlowPolicy::wait)});

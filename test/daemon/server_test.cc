@@ -183,6 +183,36 @@ TEST_CASE("Server: all queues together have a bound; the largest loses first, an
     }
 }
 
+TEST_CASE("Server: who is waited for loses the connection rather than a message") {
+    ServerWorld world;
+    world.listen_unix("room=lobby");
+    RoomSpec pipe;
+    pipe.name = "pipe";
+    pipe.slow = SlowPolicy::wait;
+    world.config.rooms = {pipe};
+    Limits& limits = world.config.limits;
+    limits.pinned_bytes_max = 1 << 20; // reached before any queue is long
+    limits.queue_bytes_max = 64 << 20;
+    limits.queue_soft_bytes = 64 << 20;
+    limits.queue_entries_max = 1'000'000;
+    world.start();
+    Client slow = world.program("slow", "pipe");
+    Client mouth = world.program("mouth", "pipe");
+    std::size_t said = 0;
+    for (; said < 400 && !mouth.has("part pipe slow slow"); ++said) {
+        mouth.send(std::string(10'000, 'x'));
+        world.settle(mouth);
+    }
+    REQUIRE(said < 400);
+    REQUIRE(world.until([&] { return slow.ended(); }));
+    const Payloads& heard = slow.heard();
+    CHECK(slow.count("gap") == 1); // what it lost with the connection, and then
+    CHECK(heard[heard.size() - 2].starts_with("gap pipe "));
+    CHECK(heard.back().starts_with("bye slow"));
+    CHECK(world.hits(Limit::pinned_bytes_max) > 0);
+    CHECK(world.server->counters().messages_dropped == 0);
+}
+
 TEST_CASE(
     "Server: rooms that fell silent over a slow reader do not hold up the rest of the world") {
     ServerWorld world;

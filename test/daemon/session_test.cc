@@ -336,6 +336,34 @@ TEST_CASE("Session: slow - who takes no byte for too long is closed, and its pla
     CHECK(world.server->bytes_pinned() < 128 * 1024);
 }
 
+TEST_CASE("Session: who has said all it wanted may read the rest slowly, if it reads") {
+    ServerWorld world;
+    world.listen_unix("room=lobby");
+    world.config.limits.stalled_ms_max = 300;
+    world.config.limits.linger_ms_max = 300;
+    world.config.limits.queue_bytes_max = 4 << 20;
+    world.start();
+    Client slow = world.program("slow", "lobby");
+    Client mouth = world.program("mouth", "lobby");
+    constexpr std::size_t count = 150;
+    for (std::size_t number = 0; number < count; ++number) {
+        mouth.send(std::string(10'000, 'x'));
+        world.settle(mouth);
+    }
+    slow.peer.finish();
+    const TimePoint before = sys::monotonic_now();
+    REQUIRE(world.until([&] { // no pause is too long, but all of them together are
+        const TimePoint step = sys::monotonic_now() + std::chrono::milliseconds(80);
+        static_cast<void>(
+            world.until([&] { return sys::monotonic_now() > step; }, std::chrono::seconds(1)));
+        slow.peer.hear(); // what the kernel holds; it asks for more only when most of it is gone
+        return slow.peer.ended || slow.peer.reset;
+    }));
+    CHECK(sys::monotonic_now() - before > std::chrono::milliseconds(350));
+    CHECK(slow.count("msg lobby ") == count);
+    CHECK(slow.has("bye end"));
+}
+
 TEST_CASE("Session: who asks and does not read is not answered further, until it reads") {
     ServerWorld world;
     world.listen_unix("room=lobby");
