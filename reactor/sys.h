@@ -125,6 +125,13 @@ void write_byte(int fd, unsigned char byte) noexcept;
 [[nodiscard]] std::uint64_t raise_descriptor_limit();
 [[nodiscard]] std::uint64_t descriptor_limit();
 
+/// From now on this thread, and what it starts, runs on processor `cpu` only. False where that
+/// cannot be had: not every system can, and not every processor is ours.
+[[nodiscard]] bool run_on_cpu(unsigned cpu) noexcept;
+/// The kernel ends this process (SIGTERM) when the one that started it has ended, where it can. For
+/// a child between fork(2) and execve(2): it stays so.
+void end_with_parent() noexcept;
+
 /// The variables of the process, a null pointer behind the last; valid until one is set or unset.
 [[nodiscard]] const char* const* environment() noexcept;
 

@@ -15,7 +15,12 @@
 #include <time.h> // NOLINT: clock_gettime is POSIX, not in <ctime>
 #include <unistd.h>
 
-#if !defined(__linux__)
+#if defined(__linux__)
+#include <csignal>
+
+#include <sched.h>
+#include <sys/prctl.h>
+#else
 extern char** environ; // environ(7): elsewhere every program declares it itself
 #endif
 
@@ -147,6 +152,23 @@ std::uint64_t raise_descriptor_limit() {
         static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
     }
     return descriptor_limit();
+}
+
+bool run_on_cpu([[maybe_unused]] unsigned cpu) noexcept {
+#if defined(__linux__)
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set); // ignores a number beyond the set, and an empty set is refused
+    return ::sched_setaffinity(0, sizeof set, &set) == 0;
+#else
+    return false;
+#endif
+}
+
+void end_with_parent() noexcept {
+#if defined(__linux__)
+    static_cast<void>(::prctl(PR_SET_PDEATHSIG, SIGTERM)); // NOLINT: prctl(2) is variadic
+#endif
 }
 
 const char* const* environment() noexcept {
