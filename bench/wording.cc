@@ -1,0 +1,256 @@
+#include "bench/wording.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstddef>
+
+namespace roomd::bench {
+
+namespace {
+
+std::string fixed(double number, int decimals) {
+    std::array<char, 64> digits{};
+    const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), number,
+                                            std::chars_format::fixed, decimals);
+    return error == std::errc() ? std::string(digits.data(), end) : std::string("-");
+}
+
+std::string counted(std::uint64_t number, std::string_view one) {
+    std::string text = with_commas(number) + ' ' + std::string(one);
+    if (number != 1) {
+        text += 's';
+    }
+    return text;
+}
+
+std::string_view load_words(const Scenario& scenario) {
+    switch (scenario.load) {
+    case Load::fanout:
+        return "";
+    case Load::connect:
+        return "connect and leave";
+    case Load::idle:
+        return "idle";
+    case Load::slow:
+        return "";
+    case Load::echo:
+        return "echo";
+    case Load::mixed:
+        return "joins, leaves, names and messages";
+    }
+    return "";
+}
+
+std::string_view dialect_words(Dialect dialect) {
+    switch (dialect) {
+    case Dialect::plain:
+        return "";
+    case Dialect::event:
+        return "event format";
+    case Dialect::human:
+        return "human format";
+    }
+    return "";
+}
+
+/// How fast its publishers speak: how many messages are under way, or how many a second.
+std::string pace_words(const Scenario& scenario) {
+    if (scenario.rate > 0) {
+        return point_text(scenario.rate) + " msg/s";
+    }
+    if (scenario.load == Load::idle || scenario.load == Load::connect) {
+        return {};
+    }
+    std::string text = with_commas(scenario.window) + " in flight";
+    if (scenario.acknowledged) {
+        text += ", acknowledged";
+    }
+    return text;
+}
+
+} // namespace
+
+std::string with_commas(std::uint64_t number) {
+    std::string text = std::to_string(number);
+    for (std::size_t place = text.size(); place > 3;) {
+        place -= 3;
+        text.insert(place, 1, ',');
+    }
+    return text;
+}
+
+std::string three_digits(double number) {
+    if (!std::isfinite(number)) {
+        return "-";
+    }
+    if (number < 0) {
+        return '-' + three_digits(-number);
+    }
+    if (number == 0) {
+        return "0";
+    }
+    if (number >= 1e18) {
+        return fixed(number, 0);
+    }
+    // Rounded first, so that 9.996 becomes 10.0 and not 10.00.
+    const int exponent = static_cast<int>(std::floor(std::log10(number)));
+    const double step = std::pow(10.0, exponent - 2);
+    const double rounded = std::round(number / step) * step;
+    if (rounded >= 999.5) {
+        return with_commas(static_cast<std::uint64_t>(std::llround(rounded)));
+    }
+    const int whole_digits = static_cast<int>(std::floor(std::log10(rounded) + 1e-9));
+    return fixed(rounded, std::clamp(2 - whole_digits, 0, 12));
+}
+
+std::string bytes_text(double bytes) {
+    constexpr std::array<std::string_view, 5> units = {"B", "kB", "MB", "GB", "TB"};
+    std::size_t unit = 0;
+    while (std::abs(bytes) >= 999.5 && unit + 1 < units.size()) {
+        bytes /= 1000;
+        ++unit;
+    }
+    return three_digits(bytes) + ' ' + std::string(units[unit]);
+}
+
+std::string point_text(double at) {
+    return at >= 0 && at < 1e15 && at == std::floor(at)
+               ? with_commas(static_cast<std::uint64_t>(at))
+               : three_digits(at);
+}
+
+std::string runs_text(const Row& row) {
+    std::string text = counted(row.runs.size(), "run");
+    if (row.scenario.load != Load::idle && row.scenario.load != Load::connect) {
+        text += " of " + point_text(row.scenario.seconds) + " s";
+    }
+    return text;
+}
+
+std::string_view label_of(Metric metric) {
+    switch (metric) {
+    case Metric::cost_us:
+        return "CPU per delivery";
+    case Metric::latency_p50_us:
+        return "latency p50";
+    case Metric::latency_p99_us:
+        return "latency p99";
+    case Metric::bytes_per_connection:
+        return "memory per connection";
+    case Metric::resident_bytes:
+        return "memory at most";
+    case Metric::deliveries_per_second:
+        return "deliveries";
+    case Metric::connections_per_second:
+        return "connections";
+    }
+    return "";
+}
+
+std::string_view unit_of(Metric metric) {
+    switch (metric) {
+    case Metric::cost_us:
+    case Metric::latency_p50_us:
+    case Metric::latency_p99_us:
+        return "us";
+    case Metric::bytes_per_connection:
+    case Metric::resident_bytes:
+        return "B";
+    case Metric::deliveries_per_second:
+    case Metric::connections_per_second:
+        return "/s";
+    }
+    return "";
+}
+
+bool less_is_better(Metric metric) {
+    return metric != Metric::deliveries_per_second && metric != Metric::connections_per_second;
+}
+
+std::string value_text(Metric metric, double value) {
+    return unit_of(metric) == "B" ? bytes_text(value)
+                                  : three_digits(value) + ' ' + std::string(unit_of(metric));
+}
+
+std::string describe(const Scenario& scenario) {
+    std::string text;
+    const auto add = [&text](std::string_view part) {
+        if (!part.empty()) {
+            text += text.empty() ? "" : ", ";
+            text += part;
+        }
+    };
+    if (scenario.load == Load::idle || scenario.load == Load::connect) {
+        add(counted(connections(scenario), "connection"));
+        add(scenario.rooms > 1 ? counted(scenario.rooms, "room") : std::string());
+        add(load_words(scenario));
+    } else {
+        add(load_words(scenario));
+        add(scenario.rooms > 1 ? counted(scenario.rooms, "room") : std::string());
+        add(counted(scenario.publishers, "publisher"));
+        if (scenario.load != Load::echo) {
+            add(counted(scenario.members, "member") + (scenario.rooms > 1 ? " each" : ""));
+        }
+        add(scenario.stalled > 0 ? with_commas(scenario.stalled) + " more that never read" : "");
+        add(with_commas(scenario.size) + " B");
+        add(pace_words(scenario));
+    }
+    add(dialect_words(scenario.dialect));
+    return text;
+}
+
+std::string_view proper_name(std::string_view system) {
+    constexpr std::array<std::array<std::string_view, 2>, 3> names = {{
+        {"redis", "Redis"},
+        {"nats", "NATS"},
+        {"mosquitto", "Mosquitto"},
+    }};
+    for (const auto& [plain, proper] : names) {
+        if (plain == system) {
+            return proper;
+        }
+    }
+    return system;
+}
+
+std::vector<Group> groups_of(const Report& report) {
+    const auto same = [](const Row& one, const Row& other) {
+        return one.scenario.name == other.scenario.name &&
+               one.scenario.dialect == other.scenario.dialect && one.series == other.series &&
+               one.at == other.at;
+    };
+    std::vector<Group> groups;
+    const Group rows = report.rows;
+    for (std::size_t begin = 0; begin < rows.size();) {
+        std::size_t end = begin + 1;
+        while (end < rows.size() && same(rows[begin], rows[end])) {
+            ++end;
+        }
+        groups.push_back(rows.subspan(begin, end - begin));
+        begin = end;
+    }
+    return groups;
+}
+
+const Row* row_of(Group group, std::string_view system) {
+    const auto found = std::ranges::find(group, system, &Row::system);
+    return found == group.end() ? nullptr : &*found;
+}
+
+const Figure* figure_of(const Row& row, Metric metric) {
+    const auto found = std::ranges::find(row.figures, metric, &Figure::metric);
+    return found == row.figures.end() ? nullptr : &*found;
+}
+
+double middle_of(std::vector<double> values) {
+    if (values.empty()) {
+        return 0;
+    }
+    std::ranges::sort(values);
+    const std::size_t half = values.size() / 2;
+    return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+} // namespace roomd::bench

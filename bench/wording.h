@@ -1,0 +1,69 @@
+// How numbers and scenarios are put into words, the same in the table, the picture and the page.
+//
+// Pure functions of their arguments; they never touch a terminal or a file. Text is ASCII unless a
+// comment says otherwise.
+#pragma once
+
+#include "bench/report.h"
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace roomd::bench {
+
+/// 12345678 as "12,345,678".
+[[nodiscard]] std::string with_commas(std::uint64_t number);
+
+/// Three significant digits, never an exponent: "0.0184", "8.86", "12,300,000". "-" if not finite.
+[[nodiscard]] std::string three_digits(double number);
+
+/// 12,345,678 as "12.3 MB": decimal units.
+[[nodiscard]] std::string bytes_text(double bytes);
+
+/// A place on a series: "1,000"; fractions as three_digits().
+[[nodiscard]] std::string point_text(double at);
+
+/// "5 runs of 3 s".
+[[nodiscard]] std::string runs_text(const Row& row);
+
+/// A value of `metric` with its unit: "0.0184 us", "12.3 MB", "41,000 /s".
+[[nodiscard]] std::string value_text(Metric metric, double value);
+
+/// What a scenario does: "1 publisher, 1,000 members, 64 B, 512 in flight".
+[[nodiscard]] std::string describe(const Scenario& scenario);
+
+/// "roomd" as "roomd", "redis" as "Redis": how a system writes itself.
+[[nodiscard]] std::string_view proper_name(std::string_view system);
+
+/// The rows of one scenario at one point of its series, one per system.
+using Group = std::span<const Row>;
+
+/// The report cut where the scenario, its dialect or the point of the series changes. Views of it.
+[[nodiscard]] std::vector<Group> groups_of(const Report& report);
+
+/// The row of `system`; nullptr if it was not run.
+[[nodiscard]] const Row* row_of(Group group, std::string_view system);
+
+/// nullptr if the row has no such figure.
+[[nodiscard]] const Figure* figure_of(const Row& row, Metric metric);
+
+/// The middle of the values, or of the middle two; 0 without any.
+[[nodiscard]] double middle_of(std::vector<double> values);
+
+/// The median of what `value_of` reads off each run that was complete; 0 if none was.
+template <typename ValueOf>
+[[nodiscard]] double middle_of_runs(const Row& row, ValueOf value_of) {
+    std::vector<double> values;
+    for (const Result& result : row.runs) {
+        if (result.ok()) {
+            values.push_back(static_cast<double>(value_of(result)));
+        }
+    }
+    return middle_of(std::move(values));
+}
+
+} // namespace roomd::bench
