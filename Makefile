@@ -5,6 +5,7 @@
 #   make asan            every test under ASan and UBSan    make fuzz FUZZ_SECONDS=20      each fuzz target
 #   make sim SEED=7      replay one seed                    make sim SEEDS=1-1000          a range of them
 #   make tidy            clang-tidy over the whole tree     make fmt, make fmt-check       clang-format
+#   make bench-check     instructions per delivery against the baseline, and make bench-baseline to renew it
 #   make macos           cross-build for both Macs          make clean                     forget every build directory
 
 PREFIX ?= /usr/local
@@ -15,7 +16,7 @@ SEEDS ?= 1-500
 FUZZ_SECONDS ?= 20
 TOOLS = test/tools
 
-.PHONY: all build run test install asan sim fuzz tidy fmt fmt-check macos clean
+.PHONY: all build run test install asan sim fuzz tidy fmt fmt-check macos clean deliveries bench-check bench-baseline
 
 all: build
 
@@ -52,6 +53,17 @@ sim:
 fuzz:
 	@$(TOOLS)/setup.sh check
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' $(TOOLS)/fuzz.sh
+
+deliveries:
+	@$(TOOLS)/setup.sh test count
+	@$(TOOLS)/configure.sh build
+	@ninja -C build roomd-deliveries
+
+bench-check: deliveries
+	@test/cost/check.py build
+
+bench-baseline: deliveries
+	@test/cost/check.py build --renew
 
 tidy:
 	@$(TOOLS)/setup.sh check

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Finds what this machine lacks for a task and installs it with the machine's own package manager.
 #
-#   test/tools/setup.sh build|test|check ...     build: compile and run   test: also the test suite
+#   test/tools/setup.sh build|test|count|check ...     build: compile and run   test: also the test suite
+#                                                count: also what make bench-check needs (valgrind)
 #                                                check: also what .ci/run needs (clang, linters, npm)
 # When nothing is missing it does nothing and takes a few milliseconds' worth of probes. It asks for abilities, not for
 # packages, so a meson from pip or a compiler of one's own is as good as the packaged one.
@@ -46,6 +47,9 @@ if wants test || wants check; then
     header doctest/doctest.h || need doctest-dev doctest doctest 'unit tests'
     has python3              || need python3 python python3 'black-box tests'
     has nc                   || need netcat-openbsd - - 'tests that talk as people do'
+fi
+if wants count || wants check; then
+    has valgrind             || need valgrind - valgrind 'counts instructions'
 fi
 if wants check; then
     has ccache       || need ccache ccache ccache 'builds again without compiling again'
