@@ -146,6 +146,7 @@ private:
     void drop_unused_specs();
 
     void apply_config();
+    [[nodiscard]] bool admit(const Fd& fd, const ListenerSpec& spec, const SourceKey& source);
     void refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why);
     void judge();
     void relieve_pinned();

@@ -22,23 +22,11 @@ void Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
         return;
     }
     const bool strangers = !is_local(peer);
-    SourceKey source{};
     const bool limited =
         spec->limits == RateLimits::on || (spec->limits == RateLimits::by_address && strangers);
-    if (limited) {
-        source = source_of(peer);
-        const auto verdict =
-            sources_.admit(source, config_.limits.source_connections_max,
-                           config_.limits.source_connects_per_minute_max, loop_.now());
-        if (verdict != Sources::Verdict::welcome) {
-            const bool many = verdict == Sources::Verdict::too_many;
-            counters_.hit(many ? Limit::source_connections_max
-                               : Limit::source_connects_per_minute_max);
-            refuse(fd, *spec,
-                   many ? "full: too many connections from your address"
-                        : "rate_limited: too many new connections from your address");
-            return;
-        }
+    const SourceKey source = limited ? source_of(peer) : SourceKey{};
+    if (limited && !admit(fd, *spec, source)) {
+        return;
     }
     const Limits& limits = config_.limits;
     sys::tune_stream(fd.get(), {limits.keepalive_idle_s, limits.keepalive_interval_s,
@@ -62,6 +50,24 @@ void Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
                   {{"connection", std::uint64_t{key.slot}}, {"peer", to_string(peer)}});
     }
     sessions_.at(key)->start(key);
+}
+
+// Whether this source may have one more. If not, the peer has been told.
+bool Server::admit(const Fd& fd, const ListenerSpec& spec, const SourceKey& source) {
+    switch (sources_.admit(source, config_.limits.source_connections_max,
+                           config_.limits.source_connects_per_minute_max, loop_.now())) {
+    case Sources::Verdict::welcome:
+        return true;
+    case Sources::Verdict::too_many:
+        counters_.hit(Limit::source_connections_max);
+        refuse(fd, spec, "full: too many connections from your address");
+        return false;
+    case Sources::Verdict::too_fast:
+        counters_.hit(Limit::source_connects_per_minute_max);
+        refuse(fd, spec, "rate_limited: too many new connections from your address");
+        return false;
+    }
+    return false;
 }
 
 void Server::on_refuse(Listener& listener, const Fd& fd, const SocketAddress& /*peer*/) {

@@ -138,7 +138,11 @@ private:
     void begin(bool first_payload_moves);
     void park(std::string_view payload);
     [[nodiscard]] bool take_parked();
-    void show_stats();
+    void run_own(const Quit& command);
+    void run_own(const Help& command);
+    void run_own(const Stats& command);
+    void run_own(const Trace& command);
+    void run_own(const Conns& command);
 
     void go_on();
 

@@ -50,26 +50,8 @@ void Session::run_now(const Command& command, bool harmless) {
         using T = std::decay_t<decltype(typed)>;
         if constexpr (std::is_same_v<T, Text> || std::is_same_v<T, Say> || std::is_same_v<T, Me>) {
             hub.apply(member_, typed, harmless);
-        } else if constexpr (std::is_same_v<T, Quit>) {
-            end(CloseReason::quit, typed.text);
-        } else if constexpr (std::is_same_v<T, Help>) {
-            const CommandRow* const row = typed.command ? find_command(*typed.command) : nullptr;
-            if (typed.command && row == nullptr) {
-                hub.reply(member_, ErrorReply{"help", ErrorCode::bad_command, "no such command"});
-            } else {
-                hub.reply(member_, HelpReply{row, spec_->debug});
-            }
-        } else if constexpr (std::is_same_v<T, Stats>) {
-            show_stats();
-        } else if constexpr (std::is_same_v<T, Trace>) {
-            server_->tracer().set(member_, typed.on);
-            hub.reply(member_, TraceReply{typed.on});
-        } else if constexpr (std::is_same_v<T, Conns>) {
-            const std::vector<std::string> lines = server_->connection_lines();
-            for (const std::string& line : lines) {
-                hub.reply(member_, DebugLine{"conn", line});
-            }
-            hub.reply(member_, ConnsReply{lines.size()});
+        } else if constexpr (requires { run_own(typed); }) {
+            run_own(typed);
         } else {
             hub.apply(member_, typed);
         }
@@ -77,7 +59,34 @@ void Session::run_now(const Command& command, bool harmless) {
     std::visit(visitor, command);
 }
 
-void Session::show_stats() {
+void Session::run_own(const Quit& command) {
+    end(CloseReason::quit, command.text);
+}
+
+void Session::run_own(const Help& command) {
+    const CommandRow* const row = command.command ? find_command(*command.command) : nullptr;
+    if (command.command && row == nullptr) {
+        server_->hub().reply(member_,
+                             ErrorReply{"help", ErrorCode::bad_command, "no such command"});
+    } else {
+        server_->hub().reply(member_, HelpReply{row, spec_->debug});
+    }
+}
+
+void Session::run_own(const Trace& command) {
+    server_->tracer().set(member_, command.on);
+    server_->hub().reply(member_, TraceReply{command.on});
+}
+
+void Session::run_own(const Conns& /*command*/) {
+    const std::vector<std::string> lines = server_->connection_lines();
+    for (const std::string& line : lines) {
+        server_->hub().reply(member_, DebugLine{"conn", line});
+    }
+    server_->hub().reply(member_, ConnsReply{lines.size()});
+}
+
+void Session::run_own(const Stats& /*command*/) {
     const OutQueue& output = stream_.output();
     std::string pairs = "queued_bytes=" + std::to_string(output.bytes());
     pairs += " queued_entries=" + std::to_string(output.entries());

@@ -10,7 +10,7 @@ namespace roomd {
 namespace {
 
 // What is kept for reuse. More than a busy tick needs is given back to the allocator.
-constexpr std::uint64_t free_bytes_max = 1024 * 1024;
+constexpr std::uint64_t free_bytes_max = std::uint64_t{1024} * 1024;
 // A recycled chunk keeps its list of marks up to this length.
 constexpr std::size_t marks_kept_max = 2048;
 

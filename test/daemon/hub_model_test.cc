@@ -171,7 +171,7 @@ private:
         }
     }
 
-    void expect_error(ModelMember& member, std::string_view verb, ErrorCode code) {
+    static void expect_error(ModelMember& member, std::string_view verb, ErrorCode code) {
         expect_alone(member, ErrorReply{verb, code, ""}, Match::beginning);
         if (member.dialect.format == Format::human) { // only the words, which are not the model's
             member.due[member.due.size() - 2].alone.back().text = "! ";

@@ -42,8 +42,8 @@ constexpr Nanoseconds second_ns = 1'000'000'000;
 constexpr int patience_s = 30;
 
 [[noreturn]] void give_up(const std::string& why) {
-    std::fprintf(stderr, "crowd: %s (errno %d)\n", why.c_str(), errno);
-    std::exit(1);
+    static_cast<void>(std::fprintf(stderr, "crowd: %s (errno %d)\n", why.c_str(), errno));
+    std::exit(1); // NOLINT(concurrency-mt-unsafe): nothing is left to run at an exit
 }
 
 Nanoseconds now_ns() {
@@ -355,8 +355,9 @@ void report(const Options& options, const Readers& readers, const Speech& speech
 
 int main(int argc, char** argv) {
     if (argc != 9) {
-        std::fprintf(stderr, "usage: crowd PORT LIVE STALLED RATE SECONDS TEXT_BYTES WAKE_S "
-                             "WARM_UP_S (stalled_readers.py does it)\n");
+        static_cast<void>(
+            std::fprintf(stderr, "usage: crowd PORT LIVE STALLED RATE SECONDS TEXT_BYTES WAKE_S "
+                                 "WARM_UP_S (stalled_readers.py does it)\n"));
         return 64;
     }
     const std::vector<std::string_view> words(argv + 1, argv + argc);

@@ -199,7 +199,7 @@ private:
     void schedule_delivery(Link& link, LinkId id);
     void schedule_telling(Link& link, LinkId id);
     void reset_daemon_end(Link& link);
-    void reset_peer_end(Link& link, LinkId id);
+    static void reset_peer_end(Link& link, LinkId id);
     void arrive(LinkId id);
     [[nodiscard]] Door* listener_at(const std::string& address);
 
@@ -212,7 +212,7 @@ private:
     [[nodiscard]] IoResult read_pipe(Pipe& pipe, std::span<const iovec> into);
 
     void raise(int fd, Ready ready, Instant delay = 0);
-    void raise_now(std::uint32_t registration, Ready ready);
+    void raise_now(std::uint32_t index, Ready ready);
     /// Raises a readable edge if the edge mode has one now, `delay` later.
     void mark_read(bool& told, bool was_empty, int fd, Instant delay = 0);
     void collect();

@@ -64,12 +64,14 @@ stage=$(mktemp -d)
 unshare --fork --kill-child "${namespaces[@]}" "$(realpath "$0")" --become-systemd "$stage" >"$stage.log" 2>&1 &
 outer=$!
 init=
+# The exit status is the command's: nothing here may take its place (errexit holds in a trap too).
 finish() {
+    local status=$?
     [[ -n $init ]] && kill -KILL "$init" 2>/dev/null
-    wait "$outer" 2>/dev/null
-    rmdir "$stage"
+    wait "$outer" 2>/dev/null || true
+    rmdir "$stage" || true
     rm -f "$stage.log"
-    return 0
+    exit "$status"
 }
 trap finish EXIT
 
