@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 
 namespace roomd::bench {
@@ -73,6 +74,8 @@ std::vector<Row> take_turns(std::vector<Contender> contenders, int rounds, const
     for (std::size_t index = 0; index < contenders.size(); ++index) {
         rows[index].scenario = contenders[index].scenario;
         rows[index].system = contenders[index].system;
+        rows[index].series = contenders[index].series;
+        rows[index].at = contenders[index].at;
     }
     for (int round = 0; round < rounds; ++round) {
         for (std::size_t index = 0; index < contenders.size() && !stop(); ++index) {
@@ -178,9 +181,17 @@ void conclude(std::span<Row> rows) {
     for (Row& row : rows) {
         add_figures(row);
     }
-    const auto floor = std::ranges::find(rows, floor_system, &Row::system);
     for (Row& row : rows) {
-        add_ratios(row, floor == rows.end() ? nullptr : &*floor, rows);
+        const auto beside = [&row](const Row& other) {
+            return other.series == row.series && other.at == row.at;
+        };
+        const auto floor = std::ranges::find_if(rows, [&](const Row& other) {
+            return beside(other) && other.system == floor_system &&
+                   other.scenario.dialect == row.scenario.dialect;
+        });
+        std::vector<Row> peers;
+        std::ranges::copy_if(rows, std::back_inserter(peers), beside);
+        add_ratios(row, floor == rows.end() ? nullptr : &*floor, peers);
     }
 }
 

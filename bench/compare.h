@@ -23,6 +23,8 @@ struct Contender {
     /// The floor: sends messages as long as those that this contender's members hear, as soon as
     /// that is known, so that both move the same bytes.
     std::optional<std::size_t> sized_like{};
+    std::string series{}; // of a sweep: as in Row
+    double at = 0;
 };
 
 /// Makes one run. `round` and `rounds` are for showing.
@@ -47,7 +49,8 @@ void add_figures(Row& row);
 /// are passed over.
 void add_ratios(Row& row, const Row* floor, std::span<const Row> peers);
 
-/// Figures for all, ratios within: for rows that belong to one scenario.
+/// Figures for all, and ratios: to the floor at the same point in the same dialect, and to the
+/// peers at the same point in any, since a dialect is roomd's alone.
 void conclude(std::span<Row> rows);
 
 } // namespace roomd::bench

@@ -1,0 +1,300 @@
+#include "bench/conduct.h"
+
+#include "bench/facts.h"
+#include "bench/progress.h"
+#include "bench/scratch.h"
+#include "bench/suite.h"
+#include "bench/systems.h"
+#include "reactor/sys.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <variant>
+
+#include <unistd.h>
+
+namespace roomd::bench {
+
+namespace {
+
+constexpr int rounds_beside_others = 5;
+constexpr double run_overhead_seconds = 0.5; // start, connect, drain, stop: a first guess
+constexpr unsigned server_cpu = 0;
+constexpr unsigned generator_cpu = 1;
+
+// A handler can reach nothing but this.
+volatile std::sig_atomic_t interrupted = 0;
+
+void on_signal(int /*signal*/) {
+    interrupted = 1;
+}
+
+void catch_signals() {
+    struct sigaction action {};
+
+    action.sa_handler = on_signal; // and no SA_RESTART: waits end at once
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+        static_cast<void>(::sigaction(signal, &action, nullptr));
+    }
+}
+
+std::string own_path(const std::string& program) {
+    std::error_code error;
+    const auto path = std::filesystem::read_symlink("/proc/self/exe", error);
+    return error ? std::filesystem::absolute(program).string() : path.string();
+}
+
+std::string roomd_beside(const std::string& roombench) {
+    return (std::filesystem::path(roombench).parent_path() / "roomd").string();
+}
+
+/// Both processors, or neither: a server that shares one with the generator alone gains nothing.
+bool pin() {
+    return std::thread::hardware_concurrency() > generator_cpu && sys::run_on_cpu(server_cpu) &&
+           sys::run_on_cpu(generator_cpu);
+}
+
+class Conductor {
+public:
+    explicit Conductor(const Options& options)
+        : options_(options), progress_(::isatty(STDERR_FILENO) == 1) {
+        ground_.directory = scratch_.path();
+        ground_.roombench = own_path(options.program);
+        ground_.roomd = options.roomd.empty() ? roomd_beside(ground_.roombench) : options.roomd;
+    }
+
+    int run() {
+        if (!everything_is_there()) {
+            return status_unavailable;
+        }
+        const std::vector<Block> blocks = plan();
+        if (!descriptors_suffice(blocks)) {
+            return status_unavailable;
+        }
+        catch_signals();
+        if (options_.pin && pin()) {
+            ground_.cpu = server_cpu;
+        }
+        Report report;
+        describe(report);
+        run_all(blocks, report);
+        return tell(report);
+    }
+
+private:
+    [[nodiscard]] bool connected() const { return !options_.connect.empty(); }
+
+    /// Those that are started from here.
+    [[nodiscard]] std::vector<std::string> systems_here() const {
+        std::vector<std::string> systems;
+        if (!connected()) {
+            systems.emplace_back(roomd_system);
+        }
+        for (const std::string& system : options_.others) {
+            systems.push_back(system);
+        }
+        return systems;
+    }
+
+    bool everything_is_there() {
+        bool fine = true;
+        for (const std::string& system : systems_here()) {
+            if (const std::string why = missing(system, ground_); !why.empty()) {
+                progress_.note(why);
+                fine = false;
+            }
+        }
+        return fine;
+    }
+
+    [[nodiscard]] SuiteOptions suite_options() const {
+        SuiteOptions suite;
+        suite.others = options_.others;
+        suite.rounds = options_.rounds;
+        suite.seconds = options_.scenario.seconds;
+        suite.warmup_seconds = options_.scenario.warmup_seconds;
+        if (!options_.dialects.empty()) {
+            suite.dialects = options_.dialects;
+        }
+        if (suite.rounds == 0) {
+            suite.rounds = options_.others.empty() ? 1 : rounds_beside_others;
+        }
+        return suite;
+    }
+
+    std::vector<Block> plan() {
+        SuiteOptions suite = suite_options();
+        if (options_.task == Task::suite) {
+            return standard_suite(suite);
+        }
+        if (options_.dialects.empty()) {
+            suite.dialects = {Dialect::plain};
+        }
+        for (const std::string& system : options_.others) {
+            if (const auto why = unable(system, options_.scenario); !why.empty()) {
+                progress_.note("without " + system + ", which " + std::string(why));
+            }
+        }
+        std::vector<Block> blocks;
+        for (const std::string& series : options_.series) {
+            blocks.push_back(sweep_block(options_.scenario, series, suite));
+        }
+        if (options_.task == Task::one) {
+            blocks.push_back(
+                {options_.scenario.name, contenders_for(options_.scenario, suite), suite.rounds});
+        }
+        return blocks;
+    }
+
+    bool descriptors_suffice(const std::vector<Block>& blocks) {
+        constexpr std::uint64_t others = 64; // descriptors, not connections
+        const std::uint64_t limit = sys::raise_descriptor_limit();
+        std::uint64_t most = 0;
+        for (const Block& block : blocks) {
+            for (const Contender& contender : block.contenders) {
+                most = std::max<std::uint64_t>(most, connections(contender.scenario));
+            }
+        }
+        if (most + others > limit) {
+            progress_.note(std::to_string(most) + " connections need as many descriptors, but " +
+                           std::to_string(limit) + " is the limit here (ulimit -Hn)");
+            return false;
+        }
+        return true;
+    }
+
+    void describe(Report& report) {
+        report.title = options_.task == Task::suite ? "Standard suite" : options_.scenario.name;
+        report.facts = find_facts(systems_here(), ground_);
+        report.facts.command = options_.command_line;
+        report.facts.pinning = ground_.cpu < 0
+                                   ? "none"
+                                   : "server on CPU " + std::to_string(server_cpu) +
+                                         ", generator on CPU " + std::to_string(generator_cpu);
+    }
+
+    void run_all(const std::vector<Block>& blocks, Report& report) {
+        int runs = 0;
+        double seconds = 0;
+        for (const Block& block : blocks) {
+            const int made = static_cast<int>(block.contenders.size()) * block.rounds;
+            const Scenario& scenario = block.contenders.front().scenario;
+            runs += made;
+            seconds += made * (scenario.warmup_seconds + scenario.seconds + run_overhead_seconds);
+        }
+        progress_.expect(runs, seconds / std::max(runs, 1));
+        for (const Block& block : blocks) {
+            if (interrupted != 0) {
+                return;
+            }
+            progress_.begin_block(block.title);
+            std::vector<Row> rows = take_turns(
+                block.contenders, block.rounds,
+                [this, &block](const Contender& contender, int round, int rounds) {
+                    progress_.begin_run(block.title + ' ' + contender.system + ' ' +
+                                        std::to_string(round + 1) + '/' + std::to_string(rounds));
+                    Result result = run_one(contender);
+                    progress_.end_run();
+                    return result;
+                },
+                [] { return interrupted != 0; });
+            conclude(rows);
+            judge(rows);
+            std::ranges::move(rows, std::back_inserter(report.rows));
+        }
+    }
+
+    Result run_one(const Contender& contender) {
+        RunOptions run_options;
+        run_options.progress = [this](const Progress& progress) { progress_.show(progress); };
+        run_options.interrupted = &interrupted;
+        try {
+            if (connected() && contender.system == roomd_system) {
+                return bench::run(connected_server(contender.scenario), contender.scenario,
+                                  run_options);
+            }
+            Started started(contender.system, contender.scenario, ground_, &interrupted);
+            Result result = bench::run(started.server(), contender.scenario, run_options);
+            if (const std::string why = started.ended(); !result.ok() && !why.empty()) {
+                result.failure += "; " + why;
+            }
+            return result;
+        } catch (const std::exception& error) {
+            Result result;
+            result.system = contender.system;
+            result.scenario = contender.scenario;
+            result.failure = error.what();
+            return result;
+        }
+    }
+
+    [[nodiscard]] Server connected_server(const Scenario& scenario) const {
+        Server server;
+        server.name = options_.system;
+        server.endpoint = std::get<Endpoint>(parse_endpoint(options_.connect)); // was checked
+        server.pid = options_.pid;
+        server.wire = &wire_of(options_.system, scenario);
+        return server;
+    }
+
+    int tell(const Report& report) {
+        progress_.clear();
+        print_table(stdout, report);
+        if (interrupted != 0) {
+            progress_.note("interrupted; nothing was written");
+            return status_interrupted;
+        }
+        if (!options_.out.empty()) {
+            write_all(report);
+        }
+        if (!options_.json.empty()) {
+            write_json(options_.json, report);
+        }
+        if (!options_.html.empty()) {
+            write_page(options_.html, report);
+        }
+        return std::ranges::all_of(report.rows, &Row::ok) ? status_fine : status_incomplete;
+    }
+
+    void write_all(const Report& report) {
+        const std::filesystem::path out(options_.out);
+        std::filesystem::create_directories(out);
+        const std::string table = (out / "table.txt").string();
+        const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(table.c_str(), "we"),
+                                                                   &std::fclose);
+        if (file == nullptr) {
+            throw std::system_error(errno, std::generic_category(), table);
+        }
+        print_table(file.get(), report);
+        write_json((out / "bench.json").string(), report);
+        write_page((out / "bench.html").string(), report);
+        progress_.note("written: " + table + ", bench.json, bench.html");
+    }
+
+    const Options& options_;
+    Scratch scratch_;
+    Ground ground_;
+    ProgressLine progress_;
+};
+
+} // namespace
+
+int conduct(const Options& options) {
+    try {
+        return Conductor(options).run();
+    } catch (const std::exception& error) {
+        std::cerr << "roombench: " << error.what() << std::endl;
+        return status_cannot_write;
+    }
+}
+
+} // namespace roomd::bench
