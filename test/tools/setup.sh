@@ -45,6 +45,7 @@ module tomlplusplus         || need libtomlplusplus-dev tomlplusplus tomlplusplu
 module libutf8proc          || need libutf8proc-dev utf8proc utf8proc 'folding of names'
 if wants test || wants check; then
     header doctest/doctest.h || need doctest-dev doctest doctest 'unit tests'
+    module benchmark         || need libbenchmark-dev google-benchmark benchmark 'measures single functions'
     has python3              || need python3 python python3 'black-box tests'
     has nc                   || need netcat-openbsd - - 'tests that talk as people do'
 fi
