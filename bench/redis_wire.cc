@@ -28,8 +28,8 @@ public:
     /// `MARK digits \r\n`.
     std::size_t number(char mark) {
         const std::string_view rest = input_.substr(at_);
-        if (rest.empty()) {
-            missing_ = true;
+        missing_ = missing_ || rest.empty();
+        if (!whole()) {
             return 0;
         }
         wrong_ = wrong_ || rest.front() != mark;
