@@ -95,6 +95,7 @@ int run(const std::vector<std::string_view>& arguments) {
         return asked ? 0 : 64;
     }
     std::vector<char*> pointers;
+    pointers.reserve(words.size() + 1);
     for (std::string& word : words) {
         pointers.push_back(word.data());
     }
