@@ -4,6 +4,7 @@
 #include "bench/wording.h"
 
 #include <array>
+#include <cstddef>
 #include <string_view>
 #include <utility>
 
@@ -202,9 +203,14 @@ Json json_of(const Facts& facts) {
 } // namespace
 
 std::string to_json(const Report& report) {
+    Json rows = array_of(report.rows);
+    for (const Rows& scenario : scenarios_of(report)) {
+        const auto first = static_cast<std::size_t>(scenario.front() - report.rows.data());
+        rows[first]["repeat"] = repeat_command(scenario);
+    }
     const Json document = {
-        {"program", "roombench"},         {"schema", json_schema},         {"title", report.title},
-        {"facts", json_of(report.facts)}, {"rows", array_of(report.rows)},
+        {"program", "roombench"},         {"schema", json_schema},   {"title", report.title},
+        {"facts", json_of(report.facts)}, {"rows", std::move(rows)},
     };
     // A failure may quote what a server said, whatever bytes those were.
     return document.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';

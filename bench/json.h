@@ -1,7 +1,7 @@
 // The report as JSON: for programs, and for the page, which is a viewer of it.
 //
-// Everything that was measured is in it. `schema` is raised when a name goes or changes its meaning;
-// names that are added do not raise it.
+// Everything that was measured is in it. `schema` is raised when a name goes or changes its
+// meaning; names that are added do not raise it.
 #pragma once
 
 #include "bench/report.h"

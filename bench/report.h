@@ -95,8 +95,8 @@ void print_table(std::FILE* out, const Report& report);
 void write_json(const std::string& path, const Report& report);
 /// One self-contained file.
 void write_page(const std::string& path, const Report& report);
-/// A static SVG for the front page: cost per delivery of each plain scenario "S1" to "S5", beside the
-/// floor.
+/// A static SVG for the front page: cost per delivery of each plain scenario "S1" to "S5", beside
+/// the floor.
 void write_picture(const std::string& path, const Report& report);
 
 } // namespace roomd::bench

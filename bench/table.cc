@@ -43,13 +43,16 @@ void widen(std::vector<Reach>& reaches, std::string_view system, double value) {
 }
 
 /// A sweep: a line for each point of the series, a column for each system.
-std::string series_text(Group rows, const Ink& ink) {
-    const Row& head = rows.front();
+std::string series_text(const Rows& rows, const Ink& ink) {
+    const Row& head = *rows.front();
     TextTable table;
     std::vector<Reach> reaches;
     std::string measure;
-    for (const Row& row : rows) {
-        if (&row == &head || row.at != (&row - 1)->at) {
+    double at = 0;
+    for (const Row* const entry : rows) {
+        const Row& row = *entry;
+        if (entry == rows.front() || row.at != at) {
+            at = row.at;
             table.next_row();
             table.set(head.series, point_text(row.at));
         }
@@ -58,7 +61,7 @@ std::string series_text(Group rows, const Ink& ink) {
             continue;
         }
         const Figure& figure = row.figures.front();
-        measure = std::string(": ").append(label_of(figure.metric));
+        measure = label_of(figure.metric);
         measure += unit_of(figure.metric) == "us" ? " in us" : "";
         table.set(proper_name(row.system), cell_of(figure));
         widen(reaches, row.system, figure.median);
@@ -70,15 +73,11 @@ std::string series_text(Group rows, const Ink& ink) {
                   reach.least > 0 ? three_digits(reach.most / reach.least) : std::string());
     }
     std::string text = '\n' + std::string(ink.bold) + head.scenario.name + std::string(ink.plain);
-    text += "  growth with " + head.series + measure + "; " + runs_text(head) + '\n';
+    text += "  " + measure + " by " + head.series + "; " + runs_text(head);
+    const std::string_view dialect = dialect_text(head.scenario.dialect);
+    text += dialect.empty() ? "\n" : ", " + std::string(dialect) + '\n';
     return text + table.text(table_indent, ink.faint, ink.plain) + notes_text(rows, ink) +
            goals_text(rows, ink);
-}
-
-bool same_series(const Row& one, const Row& other) {
-    return !one.series.empty() && one.series == other.series &&
-           one.scenario.name == other.scenario.name &&
-           one.scenario.dialect == other.scenario.dialect;
 }
 
 constexpr std::size_t name_columns = 10;
@@ -113,7 +112,7 @@ std::string verdict_text(const Report& report, const Ink& ink) {
             ++goals;
             met += goal.met ? 1 : 0;
             if (!goal.met) {
-                missed += wrapped("NOT MET  " + row.scenario.name + ": " + goal.text, table_indent,
+                missed += wrapped("NOT MET  " + place_text(row) + ": " + goal.text, table_indent,
                                   table_indent + 2);
             }
         }
@@ -133,16 +132,8 @@ std::string verdict_text(const Report& report, const Ink& ink) {
 
 std::string table_text(const Report& report, const Ink& ink) {
     std::string text = facts_text(report, ink);
-    const std::vector<Group> groups = groups_of(report);
-    for (std::size_t begin = 0; begin < groups.size();) {
-        const Row& head = groups[begin].front();
-        std::size_t end = begin + 1;
-        while (end < groups.size() && same_series(head, groups[end].front())) {
-            ++end;
-        }
-        text += head.series.empty() ? group_text(groups[begin], ink)
-                                    : series_text(Group(&head, &groups[end - 1].back() + 1), ink);
-        begin = end;
+    for (const Rows& rows : scenarios_of(report)) {
+        text += rows.front()->series.empty() ? group_text(rows, ink) : series_text(rows, ink);
     }
     text += verdict_text(report, ink);
     return text;

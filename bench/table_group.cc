@@ -68,10 +68,11 @@ void set_rate_and_memory(TextTable& table, const Row& row) {
     }
 }
 
-std::string figures_table(Group group, const Ink& ink) {
-    const Row* roomd = row_of(group, "roomd");
+std::string figures_table(const Rows& rows, const Ink& ink) {
+    const Row* roomd = row_of(rows, "roomd");
     TextTable table;
-    for (const Row& row : group) {
+    for (const Row* const entry : rows) {
+        const Row& row = *entry;
         table.next_row();
         table.set("", std::string(proper_name(row.system)));
         set_figures(table, row, roomd);
@@ -87,7 +88,7 @@ std::string figures_table(Group group, const Ink& ink) {
 
 /// Percentiles of the runs that were complete: the median over the runs of each, and the largest
 /// of all. Empty for scenarios that measure none.
-std::string latency_table(Group group, const Ink& ink) {
+std::string latency_table(const Rows& rows, const Ink& ink) {
     struct Quantile {
         std::string_view name;
         double share;
@@ -97,7 +98,8 @@ std::string latency_table(Group group, const Ink& ink) {
         {{"p50", 0.5}, {"p90", 0.9}, {"p99", 0.99}, {"p99.9", 0.999}}};
     TextTable table;
     bool any = false;
-    for (const Row& row : group) {
+    for (const Row* const entry : rows) {
+        const Row& row = *entry;
         std::uint64_t most = 0;
         for (const Result& run : row.runs) {
             most = std::max(most, run.ok() ? run.latency.max() : 0);
@@ -156,11 +158,12 @@ std::string cell_of(const Figure& figure) {
     return unit_of(figure.metric) == "B" ? bytes_text(figure.median) : three_digits(figure.median);
 }
 
-std::string notes_text(Group rows, const Ink& ink) {
+std::string notes_text(const Rows& rows, const Ink& ink) {
     std::string out;
     std::vector<std::string_view> bound;
     const auto failed = [](const Result& run) { return !run.ok(); };
-    for (const Row& row : rows) {
+    for (const Row* const entry : rows) {
+        const Row& row = *entry;
         const auto failures = std::ranges::count_if(row.runs, failed);
         if (failures > 0) {
             std::string text(proper_name(row.system));
@@ -192,24 +195,26 @@ std::string notes_text(Group rows, const Ink& ink) {
     return out;
 }
 
-std::string goals_text(Group group, const Ink& ink) {
+std::string goals_text(const Rows& rows, const Ink& ink) {
     std::string out;
-    for (const Row& row : group) {
+    for (const Row* const entry : rows) {
+        const Row& row = *entry;
         for (const Goal& goal : row.goals) {
             const std::string_view verdict = goal.met ? "met    " : "NOT MET";
             out += std::string(table_indent, ' ');
             out += goal.met ? ink.good : ink.bad;
             out += verdict;
             out += ink.plain;
-            out += "  " + goal.text + '\n';
+            out += "  " + goal.text;
+            out += row.series.empty() ? "\n" : " (" + point_text(row.at) + ' ' + row.series + ")\n";
         }
     }
     return out;
 }
 
-std::string group_text(Group group, const Ink& ink) {
-    return heading(group.front(), ink) + figures_table(group, ink) + latency_table(group, ink) +
-           notes_text(group, ink) + goals_text(group, ink);
+std::string group_text(const Rows& rows, const Ink& ink) {
+    return heading(*rows.front(), ink) + figures_table(rows, ink) + latency_table(rows, ink) +
+           notes_text(rows, ink) + goals_text(rows, ink);
 }
 
 } // namespace roomd::bench

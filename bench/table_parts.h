@@ -36,12 +36,12 @@ inline constexpr std::size_t table_indent = 4;
 [[nodiscard]] std::string cell_of(const Figure& figure);
 
 /// One scenario: heading, figures, latency, notes and goals.
-[[nodiscard]] std::string group_text(Group group, const Ink& ink);
+[[nodiscard]] std::string group_text(const Rows& rows, const Ink& ink);
 
 /// Where runs failed, and with whom the generator rather than the server set the pace.
-[[nodiscard]] std::string notes_text(std::span<const Row> rows, const Ink& ink);
+[[nodiscard]] std::string notes_text(const Rows& rows, const Ink& ink);
 
 /// A line for each promise: met or not met.
-[[nodiscard]] std::string goals_text(Group group, const Ink& ink);
+[[nodiscard]] std::string goals_text(const Rows& rows, const Ink& ink);
 
 } // namespace roomd::bench

@@ -43,18 +43,6 @@ std::string_view load_words(const Scenario& scenario) {
     return "";
 }
 
-std::string_view dialect_words(Dialect dialect) {
-    switch (dialect) {
-    case Dialect::plain:
-        return "";
-    case Dialect::event:
-        return "event format";
-    case Dialect::human:
-        return "human format";
-    }
-    return "";
-}
-
 /// How fast its publishers speak: how many messages are under way, or how many a second.
 std::string pace_words(const Scenario& scenario) {
     if (scenario.rate > 0) {
@@ -71,6 +59,18 @@ std::string pace_words(const Scenario& scenario) {
 }
 
 } // namespace
+
+std::string_view dialect_text(Dialect dialect) {
+    switch (dialect) {
+    case Dialect::plain:
+        return "";
+    case Dialect::event:
+        return "event format";
+    case Dialect::human:
+        return "human format";
+    }
+    return "";
+}
 
 std::string with_commas(std::uint64_t number) {
     std::string text = std::to_string(number);
@@ -127,6 +127,14 @@ std::string runs_text(const Row& row) {
         text += " of " + point_text(row.scenario.seconds) + " s";
     }
     return text;
+}
+
+std::string place_text(const Row& row) {
+    std::string text = row.scenario.name;
+    const std::string_view dialect = dialect_text(row.scenario.dialect);
+    text += dialect.empty() ? "" : ", ";
+    text += dialect;
+    return text + (row.series.empty() ? "" : ", " + point_text(row.at) + ' ' + row.series);
 }
 
 std::string_view label_of(Metric metric) {
@@ -197,7 +205,7 @@ std::string describe(const Scenario& scenario) {
         add(with_commas(scenario.size) + " B");
         add(pace_words(scenario));
     }
-    add(dialect_words(scenario.dialect));
+    add(dialect_text(scenario.dialect));
     return text;
 }
 
@@ -215,28 +223,28 @@ std::string_view proper_name(std::string_view system) {
     return system;
 }
 
-std::vector<Group> groups_of(const Report& report) {
+std::vector<Rows> scenarios_of(const Report& report) {
     const auto same = [](const Row& one, const Row& other) {
         return one.scenario.name == other.scenario.name &&
                one.scenario.dialect == other.scenario.dialect && one.series == other.series &&
-               one.at == other.at;
+               (!one.series.empty() || one.at == other.at);
     };
-    std::vector<Group> groups;
-    const Group rows = report.rows;
-    for (std::size_t begin = 0; begin < rows.size();) {
-        std::size_t end = begin + 1;
-        while (end < rows.size() && same(rows[begin], rows[end])) {
-            ++end;
+    std::vector<Rows> scenarios;
+    for (const Row& row : report.rows) {
+        const auto found = std::ranges::find_if(
+            scenarios, [&](const Rows& rows) { return same(*rows.front(), row); });
+        if (found == scenarios.end()) {
+            scenarios.push_back({&row});
+        } else {
+            found->push_back(&row);
         }
-        groups.push_back(rows.subspan(begin, end - begin));
-        begin = end;
     }
-    return groups;
+    return scenarios;
 }
 
-const Row* row_of(Group group, std::string_view system) {
-    const auto found = std::ranges::find(group, system, &Row::system);
-    return found == group.end() ? nullptr : &*found;
+const Row* row_of(const Rows& rows, std::string_view system) {
+    const auto found = std::ranges::find(rows, system, &Row::system);
+    return found == rows.end() ? nullptr : *found;
 }
 
 const Figure* figure_of(const Row& row, Metric metric) {

@@ -7,7 +7,6 @@
 #include "bench/report.h"
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,20 +32,31 @@ namespace roomd::bench {
 /// A value of `metric` with its unit: "0.0184 us", "12.3 MB", "41,000 /s".
 [[nodiscard]] std::string value_text(Metric metric, double value);
 
+/// "event format"; empty for plain, which needs no saying.
+[[nodiscard]] std::string_view dialect_text(Dialect dialect);
+
+/// Which scenario a row belongs to: "S1, event format", "growth, 100 members".
+[[nodiscard]] std::string place_text(const Row& row);
+
 /// What a scenario does: "1 publisher, 1,000 members, 64 B, 512 in flight".
 [[nodiscard]] std::string describe(const Scenario& scenario);
 
 /// "roomd" as "roomd", "redis" as "Redis": how a system writes itself.
 [[nodiscard]] std::string_view proper_name(std::string_view system);
 
-/// The rows of one scenario at one point of its series, one per system.
-using Group = std::span<const Row>;
+/// Rows of a report that belong together; views of it, never empty.
+using Rows = std::vector<const Row*>;
 
-/// The report cut where the scenario, its dialect or the point of the series changes. Views of it.
-[[nodiscard]] std::vector<Group> groups_of(const Report& report);
+/// The rows of each scenario in each dialect, one per system; a series keeps all its points. In the
+/// order in which the report first names them.
+[[nodiscard]] std::vector<Rows> scenarios_of(const Report& report);
 
 /// The row of `system`; nullptr if it was not run.
-[[nodiscard]] const Row* row_of(Group group, std::string_view system);
+[[nodiscard]] const Row* row_of(const Rows& rows, std::string_view system);
+
+/// What to type to run these rows again. Says what differs from roombench's defaults, and whom to
+/// compare with.
+[[nodiscard]] std::string repeat_command(const Rows& rows);
 
 /// nullptr if the row has no such figure.
 [[nodiscard]] const Figure* figure_of(const Row& row, Metric metric);
