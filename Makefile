@@ -5,6 +5,7 @@
 #   make asan            every test under ASan and UBSan    make fuzz FUZZ_SECONDS=20      each fuzz target
 #   make sim SEED=7      replay one seed                    make sim SEEDS=1-1000          a range of them
 #   make tidy            clang-tidy over the whole tree     make fmt, make fmt-check       clang-format
+#   make bench           the standard suite against the peers, some minutes; table, JSON and page in build/bench
 #   make bench-check     instructions per delivery against the baseline, and make bench-baseline to renew it
 #   make macos           cross-build for both Macs          make clean                     forget every build directory
 
@@ -16,7 +17,7 @@ SEEDS ?= 1-500
 FUZZ_SECONDS ?= 20
 TOOLS = test/tools
 
-.PHONY: all build run test install asan sim fuzz tidy fmt fmt-check macos clean deliveries bench-check bench-baseline
+.PHONY: all build run test install asan sim fuzz tidy fmt fmt-check macos clean bench deliveries bench-check bench-baseline
 
 all: build
 
@@ -53,6 +54,13 @@ sim:
 fuzz:
 	@$(TOOLS)/setup.sh check
 	@FUZZ_SECONDS='$(FUZZ_SECONDS)' $(TOOLS)/fuzz.sh
+
+bench:
+	@$(TOOLS)/setup.sh test bench
+	@$(TOOLS)/configure.sh build
+	@grep -q roombench.cc build/build.ninja || meson setup --reconfigure build # nlohmann-json came later
+	@ninja -C build roomd roombench
+	@build/roombench suite --compare redis,nats,mosquitto,floor --out build/bench
 
 deliveries:
 	@$(TOOLS)/setup.sh test count

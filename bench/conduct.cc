@@ -1,6 +1,7 @@
 #include "bench/conduct.h"
 
 #include "bench/facts.h"
+#include "bench/plan.h"
 #include "bench/progress.h"
 #include "bench/scratch.h"
 #include "bench/suite.h"
@@ -26,7 +27,6 @@ namespace roomd::bench {
 
 namespace {
 
-constexpr int rounds_beside_others = 5;
 constexpr double run_overhead_seconds = 0.5; // start, connect, drain, stop: a first guess
 constexpr unsigned server_cpu = 0;
 constexpr unsigned generator_cpu = 1;
@@ -76,7 +76,8 @@ public:
         if (!everything_is_there()) {
             return status_unavailable;
         }
-        const std::vector<Block> blocks = plan();
+        const std::vector<Block> blocks = plan(options_);
+        excuse();
         if (!descriptors_suffice(blocks)) {
             return status_unavailable;
         }
@@ -116,43 +117,14 @@ private:
         return fine;
     }
 
-    [[nodiscard]] SuiteOptions suite_options() const {
-        SuiteOptions suite;
-        suite.others = options_.others;
-        suite.rounds = options_.rounds;
-        suite.seconds = options_.scenario.seconds;
-        suite.warmup_seconds = options_.scenario.warmup_seconds;
-        if (!options_.dialects.empty()) {
-            suite.dialects = options_.dialects;
-        }
-        if (suite.rounds == 0) {
-            suite.rounds = options_.others.empty() ? 1 : rounds_beside_others;
-        }
-        return suite;
-    }
-
-    std::vector<Block> plan() {
-        SuiteOptions suite = suite_options();
-        if (options_.task == Task::suite) {
-            return standard_suite(suite);
-        }
-        if (options_.dialects.empty()) {
-            suite.dialects = {Dialect::plain};
-        }
+    /// Who was asked for and cannot take part.
+    void excuse() {
         for (const std::string& system : options_.others) {
-            if (const auto why = unable(system, options_.scenario); !why.empty()) {
+            const auto why = unable(system, options_.scenario);
+            if (options_.task != Task::suite && !why.empty()) {
                 progress_.note("without " + system + ", which " + std::string(why));
             }
         }
-        std::vector<Block> blocks;
-        for (const std::string& series : options_.series) {
-            blocks.push_back(sweep_block(options_.scenario, series, suite));
-        }
-        if (options_.task == Task::one) {
-            blocks.push_back(
-                {options_.scenario.name, contenders_for(options_.scenario, suite), suite.rounds});
-        }
-        return blocks;
     }
 
     bool descriptors_suffice(const std::vector<Block>& blocks) {
@@ -277,7 +249,8 @@ private:
         print_table(file.get(), report);
         write_json((out / "bench.json").string(), report);
         write_page((out / "bench.html").string(), report);
-        progress_.note("written: " + table + ", bench.json, bench.html");
+        write_picture((out / "bench.svg").string(), report);
+        progress_.note("written: " + table + ", bench.json, bench.html, bench.svg");
     }
 
     const Options& options_;

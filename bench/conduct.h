@@ -21,6 +21,7 @@ struct Options {
     Task task = Task::one;
     Scenario scenario;               // one, sweep
     std::vector<std::string> series; // sweep
+    std::vector<std::string> only;   // suite: titles of blocks; empty: all
     std::vector<Dialect> dialects;   // empty: plain; suite: plain and event
     std::vector<std::string> others; // beside roomd
     int rounds = 0;                  // 0: five beside others, else one

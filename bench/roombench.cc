@@ -1,5 +1,6 @@
 #include "bench/conduct.h"
 #include "bench/relay.h"
+#include "bench/suite.h"
 #include "bench/systems.h"
 #include "bench/transcript.h"
 #include "reactor/endpoint.h"
@@ -21,8 +22,8 @@ using namespace roomd;
 using namespace roomd::bench;
 
 constexpr const char* footer =
-    R"(Each load starts a fresh roomd on a free port of loopback, checks that every message reaches every
-member once and in order, and says what a delivery costs the server. Nothing is left running.
+    R"(Each load starts a fresh roomd on a free port of loopback, checks that every message reaches
+every member once and in order, and says what a delivery costs the server. Nothing is left running.
 
 Try it:
   roombench fanout                              one publisher, 100 members, as fast as it goes
@@ -239,7 +240,12 @@ int run(int argc, char** argv) {
         mine.program = *argv;
         CLI::App* const sub = app.add_subcommand(command.name, command.text);
         sub->option_defaults()->always_capture_default();
-        if (command.task != Task::suite) {
+        if (command.task == Task::suite) {
+            sub->add_option("--only", mine.only, "of S1 to S7, members, rooms; with commas")
+                ->delimiter(',')
+                ->type_name("NAME")
+                ->check(CLI::IsMember(suite_titles()).description(""));
+        } else {
             add_load_options(*sub, mine.scenario);
             add_connect_options(*sub, mine);
         }

@@ -21,10 +21,10 @@ std::uint64_t waiting_bytes(const Scenario& scenario) {
 
 Arguments roomd_arguments(const Place& place, const Scenario& scenario) {
     constexpr std::uint64_t mebibyte = 1024 * 1024;
-    const std::string framing = scenario.load == Load::echo ? "framing=echo" : "framing=auto";
+    // Nobody enters a room on connecting: each says which.
+    const std::string options = scenario.load == Load::echo ? "framing=echo" : "limits=off&room=";
     Arguments arguments{place.program, "--log-level", "warning", "--listen",
-                        "tcp://127.0.0.1:" + std::to_string(place.port) + "?room=&limits=off&" +
-                            framing};
+                        "tcp://127.0.0.1:" + std::to_string(place.port) + '?' + options};
     if (scenario.load != Load::slow) {
         const std::uint64_t queue = std::max(8 * mebibyte, 4 * waiting_bytes(scenario));
         const std::string pinned = std::to_string(std::max(1024 * mebibyte, queue));

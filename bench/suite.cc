@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::array<std::string_view, 7> names{"S1", "S2", "S3", "S4", "S5", "S6", "S7"};
 constexpr std::string_view growth = "growth";
+constexpr std::array<const char*, 2> growth_series{"members", "rooms"};
 
 constexpr std::array<std::uint32_t, 4> member_points{10, 100, 1000, 10000};
 constexpr std::array<std::uint32_t, 4> room_points{1, 10, 100, 1000};
@@ -133,6 +134,12 @@ Block sweep_block(const Scenario& base, const std::string& series, const SuiteOp
     return block;
 }
 
+std::vector<std::string> suite_titles() {
+    std::vector<std::string> titles(names.begin(), names.end());
+    titles.insert(titles.end(), growth_series.begin(), growth_series.end());
+    return titles;
+}
+
 std::vector<Block> standard_suite(const SuiteOptions& options) {
     std::vector<Block> blocks;
     for (const std::string_view name : names) {
@@ -150,7 +157,7 @@ std::vector<Block> standard_suite(const SuiteOptions& options) {
     SuiteOptions alone = options;
     alone.dialects = {Dialect::plain};
     std::erase_if(alone.others, [](const std::string& system) { return system != floor_system; });
-    for (const char* const series : {"members", "rooms"}) {
+    for (const char* const series : growth_series) {
         Scenario base = growth_base(series);
         set_times(base, options);
         blocks.push_back(sweep_block(base, series, alone));

@@ -37,6 +37,9 @@ struct SuiteOptions {
 /// S1 to S7, then how cost grows with members and with rooms.
 [[nodiscard]] std::vector<Block> standard_suite(const SuiteOptions& options);
 
+/// The titles of its blocks: "S1" to "S7", "members", "rooms".
+[[nodiscard]] std::vector<std::string> suite_titles();
+
 /// One series of a sweep: `base` with "members", "size" or "rooms" grown over its usual points; all
 /// points take turns.
 [[nodiscard]] Block sweep_block(const Scenario& base, const std::string& series,

@@ -1,5 +1,6 @@
 #include "bench/suite.h"
 
+#include "bench/plan.h"
 #include "bench/systems.h"
 
 #include <doctest/doctest.h>
@@ -121,6 +122,11 @@ TEST_CASE("suite: it is S1 to S7 and two series, and all are of one length") {
         }
     }
     CHECK(titles == "S1 S2 S3 S4 S5 S6 S7 members rooms ");
+    std::string named;
+    for (const std::string& title : suite_titles()) {
+        named += title + ' ';
+    }
+    CHECK(titles == named);
 }
 
 TEST_CASE("suite: a series grows one thing, and rooms bring their publishers along") {
@@ -186,4 +192,34 @@ TEST_CASE("goals: growth is measured from the first point, which itself has no g
     CHECK(rows[1].goals[0].met);
     REQUIRE(rows[2].goals.size() == 1);
     CHECK_FALSE(rows[2].goals[0].met);
+}
+
+TEST_CASE("plan: beside others five rounds, alone one, and what is asked for is not changed") {
+    Options options;
+    options.scenario = standard_scenario("S2");
+    REQUIRE(plan(options).size() == 1);
+    CHECK(plan(options)[0].rounds == 1);
+    CHECK(systems_of(plan(options)[0].contenders) == "roomd ");
+    options.others = {"redis"};
+    CHECK(plan(options)[0].rounds == 5);
+    options.rounds = 2;
+    CHECK(plan(options)[0].rounds == 2);
+    options.dialects = {Dialect::event};
+    CHECK(systems_of(plan(options)[0].contenders) == "roomd(event) redis(event) ");
+}
+
+TEST_CASE("plan: a sweep is a block for each series, a suite may be cut down to some blocks") {
+    Options options;
+    options.task = Task::sweep;
+    options.series = {"rooms", "size"};
+    const std::vector<Block> sweep = plan(options);
+    REQUIRE(sweep.size() == 2);
+    CHECK(sweep[0].title == "rooms");
+    CHECK(sweep[1].contenders.size() == 5);
+    options.task = Task::suite;
+    options.only = {"S3", "members"};
+    const std::vector<Block> some = plan(options);
+    REQUIRE(some.size() == 2);
+    CHECK(some[0].title == "S3");
+    CHECK(systems_of(some[0].contenders) == "roomd roomd(event) ");
 }

@@ -3,6 +3,7 @@
 #
 #   test/tools/setup.sh build|test|count|check ...     build: compile and run   test: also the test suite
 #                                                count: also what make bench-check needs (valgrind)
+#                                                bench: also what make bench needs (the peers)
 #                                                check: also what .ci/run needs (clang, linters, npm)
 # When nothing is missing it does nothing and takes a few milliseconds' worth of probes. It asks for abilities, not for
 # packages, so a meson from pip or a compiler of one's own is as good as the packaged one.
@@ -48,6 +49,14 @@ if wants test || wants check; then
     module benchmark         || need libbenchmark-dev google-benchmark benchmark 'measures single functions'
     has python3              || need python3 python python3 'black-box tests'
     has nc                   || need netcat-openbsd - - 'tests that talk as people do'
+fi
+if wants test || wants bench || wants check; then
+    module nlohmann_json     || need nlohmann-json3-dev nlohmann-json nlohmann-json 'results of roombench as JSON'
+fi
+if wants bench; then
+    has redis-server         || need redis-server redis redis 'what roomd is compared with'
+    has nats-server          || need nats-server nats-server nats-server 'what roomd is compared with'
+    has mosquitto || has /usr/sbin/mosquitto || need mosquitto mosquitto mosquitto 'what roomd is compared with'
 fi
 if wants count || wants check; then
     has valgrind             || need valgrind - valgrind 'counts instructions'
