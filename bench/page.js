@@ -31,11 +31,12 @@ const micros = value => value === 0 ? '0' : scaled(value, ['µs', 'ms', 's'], 10
 const bare = text => text.replace(/(\.\d*?)0+(?= |$)/, '$1').replace(/\.(?= |$)/, '');
 
 const units = {
-  us: value => `${three(value)} µs`,
+  us: micros,
   B: bytes,
   '/s': value => `${three(value)}/s`,
 };
 
+const capital = text => text.charAt(0).toUpperCase() + text.slice(1);
 const ratio = value => `${three(value)} ×`;
 const listed = names => names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
 const plural = (count, word) => `${whole(count)} ${word}${count === 1 ? '' : 's'}`;
@@ -81,9 +82,11 @@ function place(draw) {
   return box;
 }
 
-function draw_all(force, fixed_width) {
+const on_paper = {wide: 820, card: 460};
+
+function draw_all(force, paper) {
   for (const entry of drawn) {
-    const width = Math.floor(fixed_width ?? entry.box.clientWidth);
+    const width = paper ? on_paper[entry.box.closest('.cards') ? 'card' : 'wide'] : Math.floor(entry.box.clientWidth);
     if (width > 0 && (force || width !== entry.width)) {
       entry.width = width;
       entry.box.replaceChildren(entry.draw(width));
@@ -169,7 +172,7 @@ function table(caption, all_heads, all_rows) {
   const body = rows.map(row => h('tr', {class: row.class},
     row.cells.map((value, index) => index === 0 ? cell('th', value, {scope: 'row'}) : cell('td', value))));
   return h('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': caption},
-    h('table', {}, h('caption', {}, caption),
+    h('table', {}, h('caption', {}, h('span', {}, caption)),
       h('thead', {}, h('tr', {}, head.map(name => cell('th', name, {scope: 'col'})))),
       h('tbody', {}, body)));
 }
@@ -185,17 +188,16 @@ function figures_table(group, metric) {
     const figure = figure_of(row, metric);
     const failed = row.runs.length - complete(row).length;
     return {class: row_class(row), cells: [
-      row.name,
+      failed ? {text: h('span', {}, row.name, ' ', h('small', {class: 'missed'}, `${row.runs.length - failed} of ${row.runs.length}`))} : row.name,
       figure ? show(figure.median) : row.runs.length ? 'incomplete' : 'not run',
       figure && row.runs.length > 1 ? `${show(figure.least)} – ${show(figure.most)}` : '',
       row.system === 'floor' ? '1.00' : figure?.to_floor ? three(figure.to_floor) : '',
       figure && ours ? three(figure.median / ours) : '',
       metric === 'cost_us' && figure ? three(median(complete(row).map(run => run.deliveries_per_second))) : '',
-      failed ? {text: `${row.runs.length - failed} of ${row.runs.length}`, class: 'missed'} : '',
     ]};
   });
-  return table(`${one.label}${timed ? ' in µs' : ''}, median of ${runs_text(group[0])}`,
-               ['System', 'Median', 'Least – most', '× floor', '× roomd', 'Deliveries/s', 'Complete'], rows);
+  return table(`${capital(one.label)}${timed ? ' in µs' : ''}, median of ${runs_text(group[0])}`,
+               ['System', 'Median', 'Least – most', '× floor', '× roomd', 'Deliveries/s'], rows);
 }
 
 const range_text = ({least, most, unit}) => `${units[unit](least)} – ${units[unit](most)}`;
@@ -416,7 +418,7 @@ function spread(labels, gap, low, high) {
 
 function lines_svg(width, title, description, lines, {x, y, marks, tell}) {
   const narrow = width < 520;
-  const height = Math.round(Math.min(400, Math.max(260, width * .46)));
+  const height = width === on_paper.wide ? 250 : Math.round(Math.min(400, Math.max(250, width * .4)));
   const left = 58, right = width - (narrow ? 14 : 84), top = 12, bottom = height - 42;
   const svg = picture(width, height, title, description);
   const along = (axis, value, from, to) => {
@@ -533,7 +535,7 @@ function latency_card(group) {
   const description = measured.map(row => `${row.name}: median ${micros(at(row, .5))}, 99 % within ${micros(at(row, .99))}.`).join(' ');
   const values = lines.flatMap(line => line.band ? line.band.flatMap(([, low, high]) => [low, high]) : line.points.map(point => point[1])).filter(value => value > 0);
   const [key, box] = chart(`${title_of(group)}: latency by percentile`, description, lines, {
-    x: {low: 0, high: deepest, label: 'share of all deliveries that arrived within this time',
+    x: {low: 0, high: deepest, label: 'share of the deliveries that took no longer',
         show: depth => share_names.find(([share]) => Math.abs(-Math.log10(1 - share) - depth) < .01)[1],
         ticks: most => share_names.map(([share]) => Math.abs(-Math.log10(1 - share)))
           .filter(depth => depth <= deepest + .01 && (depth % 1 < .01 || depth % 1 > .99 || most > deepest * 1.9))},
@@ -578,7 +580,7 @@ function growth_card(group) {
   const {series} = group[0];
   const description = lines.map(line => `${line.name}: from ${unit(line.points[0][1])} at ${whole(places[0])} to ` +
     `${unit(line.points.at(-1)[1])} at ${whole(places.at(-1))}, largest to smallest ${three(reach(line))}.`).join(' ');
-  const x = log_axis(places, value => value >= 1e6 ? `${value / 1e6} M` : value >= 1e4 ? `${value / 1e3} k` : whole(value), series_words[series] ?? series);
+  const x = log_axis(places, value => whole(value), series_words[series] ?? series);
   x.ticks = most => places.length <= most ? places : log_ticks(x.low, x.high, most);
   x.snap = value => places.reduce((best, place) => Math.abs(Math.log(place / value)) < Math.abs(Math.log(best / value)) ? place : best);
   const y = near_axis(lines.flatMap(line => line.band.flatMap(([, low, high]) => [low, high])), unit, '');
@@ -593,7 +595,7 @@ function growth_card(group) {
   })]}));
   rows.push({cells: ['Largest / smallest', ...lines.map(line => three(reach(line)))]});
   const ours = lines.find(line => line.system === 'roomd');
-  const label = group.flatMap(row => row.figures)[0].label;
+  const label = capital(group.flatMap(row => row.figures)[0].label);
   return card(group, true, `${label} against ${series_words[series] ?? series}${y.log ? '; both axes are logarithmic' : ''}; ${runs_text(group[0])} for each point`, key, box,
     ours ? h('figcaption', {}, h('strong', {}, `roomd: ${unit(ours.points[0][1])} at ${plural_of(places[0], series)}, ${unit(ours.points.at(-1)[1])} at ${whole(places.at(-1))}`),
              `; the largest is ${three(reach(ours))} times the smallest.`) : '',
@@ -706,7 +708,7 @@ function glance_section() {
   const rows = chosen.map(group => {
     const metric = first_metric(group);
     const ours = figure_of(row_of(group, 'roomd'), metric);
-    return {cells: [{text: title_of(group)}, {text: group.flatMap(row => row.figures)[0].label, class: 'text'}, ...systems.map(system => {
+    return {cells: [{text: title_of(group)}, {text: capital(group.flatMap(row => row.figures)[0].label), class: 'text'}, ...systems.map(system => {
       const figure = figure_of(row_of(group, system), metric);
       if (!figure) return row_of(group, system) ? {text: 'incomplete', class: 'missed'} : '–';
       const times = ours && system !== 'roomd' ? figure.median / ours.median : null;
@@ -785,10 +787,10 @@ function build_page() {
   show_scale();
   draw_all(true);
   addEventListener('resize', () => draw_all(false));
-  // Paper is narrower than most screens: pictures are drawn anew, and what is folded is unfolded.
+  // What is folded is unfolded for paper, and pictures are drawn for its width, which cannot be asked for yet.
   addEventListener('beforeprint', () => {
     for (const fold of document.querySelectorAll('details.repeat')) fold.open = true;
-    draw_all(true);
+    draw_all(true, true);
   });
   addEventListener('afterprint', () => draw_all(true));
   document.documentElement.dataset.pictures = String(document.querySelectorAll('.chart svg').length);

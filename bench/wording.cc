@@ -116,9 +116,15 @@ std::string bytes_text(double bytes) {
 }
 
 std::string point_text(double at) {
-    return at >= 0 && at < 1e15 && at == std::floor(at)
-               ? with_commas(static_cast<std::uint64_t>(at))
-               : three_digits(at);
+    if (at >= 0 && at < 1e15 && at == std::floor(at)) {
+        return with_commas(static_cast<std::uint64_t>(at));
+    }
+    std::string text = three_digits(at);
+    if (text.find('.') != std::string::npos) {
+        text.erase(text.find_last_not_of('0') + 1);
+        text.erase(text.find_last_not_of('.') + 1);
+    }
+    return text;
 }
 
 std::string runs_text(const Row& row) {

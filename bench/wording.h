@@ -23,7 +23,7 @@ namespace roomd::bench {
 /// 12,345,678 as "12.3 MB": decimal units.
 [[nodiscard]] std::string bytes_text(double bytes);
 
-/// A place on a series: "1,000"; fractions as three_digits().
+/// A place on a series, a duration: "1,000", "0.5"; fractions to three significant digits.
 [[nodiscard]] std::string point_text(double at);
 
 /// "5 runs of 3 s".
