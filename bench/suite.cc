@@ -155,6 +155,8 @@ std::vector<Block> standard_suite(const SuiteOptions& options) {
     }
     // How roomd grows is its own affair: only the floor goes along.
     SuiteOptions alone = options;
+    constexpr int growth_rounds_max = 3; // all points are of one block, so they share the weather
+    alone.rounds = std::min(options.rounds, growth_rounds_max);
     alone.dialects = {Dialect::plain};
     std::erase_if(alone.others, [](const std::string& system) { return system != floor_system; });
     for (const char* const series : growth_series) {
