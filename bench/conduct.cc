@@ -9,6 +9,7 @@
 #include "reactor/sys.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -63,6 +64,16 @@ bool pin() {
            sys::run_on_cpu(generator_cpu);
 }
 
+using File = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+File open_file(const std::string& path, const char* mode) {
+    File file(std::fopen(path.c_str(), mode), &std::fclose);
+    if (file == nullptr) {
+        throw std::system_error(errno, std::generic_category(), "cannot write " + path);
+    }
+    return file;
+}
+
 class Conductor {
 public:
     explicit Conductor(const Options& options)
@@ -81,6 +92,7 @@ public:
         if (!descriptors_suffice(blocks)) {
             return status_unavailable;
         }
+        try_files();
         catch_signals();
         if (options_.pin && pin()) {
             ground_.cpu = server_cpu;
@@ -237,20 +249,30 @@ private:
         return std::ranges::all_of(report.rows, &Row::ok) ? status_fine : status_incomplete;
     }
 
-    void write_all(const Report& report) {
-        const std::filesystem::path out(options_.out);
-        std::filesystem::create_directories(out);
-        const std::string table = (out / "table.txt").string();
-        const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(table.c_str(), "we"),
-                                                                   &std::fclose);
-        if (file == nullptr) {
-            throw std::system_error(errno, std::generic_category(), table);
+    [[nodiscard]] std::string in_out(const char* name) const {
+        return (std::filesystem::path(options_.out) / name).string();
+    }
+
+    /// What cannot be written is better known before the minutes than after them.
+    void try_files() const {
+        std::vector<std::string> files{options_.json, options_.html};
+        if (!options_.out.empty()) {
+            std::filesystem::create_directories(options_.out);
+            files.push_back(in_out("table.txt"));
         }
-        print_table(file.get(), report);
-        write_json((out / "bench.json").string(), report);
-        write_page((out / "bench.html").string(), report);
-        write_picture((out / "bench.svg").string(), report);
-        progress_.note("written: " + table + ", bench.json, bench.html, bench.svg");
+        for (const std::string& file : files) {
+            if (!file.empty()) {
+                static_cast<void>(open_file(file, "ae"));
+            }
+        }
+    }
+
+    void write_all(const Report& report) {
+        print_table(open_file(in_out("table.txt"), "we").get(), report);
+        write_json(in_out("bench.json"), report);
+        write_page(in_out("bench.html"), report);
+        write_picture(in_out("bench.svg"), report);
+        progress_.note("written: " + in_out("table.txt") + ", bench.json, bench.html, bench.svg");
     }
 
     const Options& options_;

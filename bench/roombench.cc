@@ -11,8 +11,8 @@
 #include <cstdint>
 #include <exception>
 #include <iostream>
-#include <map>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -129,15 +129,27 @@ void add_load_options(CLI::App& app, Scenario& scenario) {
                  "the window counts what the server has acknowledged, not what members have");
 }
 
+Dialect dialect_of(std::string_view name) {
+    if (name == "event") {
+        return Dialect::event;
+    }
+    return name == "human" ? Dialect::human : Dialect::plain;
+}
+
 void add_common_options(CLI::App& app, Options& options) {
-    const std::map<std::string, Dialect> dialects{
-        {"plain", Dialect::plain}, {"event", Dialect::event}, {"human", Dialect::human}};
     std::vector<std::string> systems = system_names();
     std::erase(systems, std::string(roomd_system));
 
-    app.add_option("--format", options.dialects, "plain, event or human; several with commas")
+    app.add_option_function<std::vector<std::string>>(
+           "--format",
+           [&options](const std::vector<std::string>& names) {
+               for (const std::string& name : names) {
+                   options.dialects.push_back(dialect_of(name));
+               }
+           },
+           "plain, event or human; several with commas")
         ->delimiter(',')
-        ->transform(CLI::CheckedTransformer(dialects).description(""))
+        ->check(CLI::IsMember({"plain", "event", "human"}).description(""))
         ->type_name("FORMAT");
     app.add_option("--seconds", options.scenario.seconds, "how long is measured")
         ->check(CLI::Range(0.05, 3600.0));
