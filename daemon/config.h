@@ -50,9 +50,10 @@ struct Limits {
     // fairness, per turn of the reactor
     std::uint32_t accepts_per_tick_max = 128;
     std::uint32_t listen_backlog = 4'096;
-    std::uint32_t read_bytes_per_tick_max = 64 * 1024;   // of one connection
-    std::uint32_t flush_bytes_per_tick_max = 256 * 1024; // to one connection
-    std::uint32_t said_bytes_per_tick_max = 256 * 1024;  // of all: then hand out first
+    std::uint32_t read_bytes_per_tick_max = 64 * 1024;           // of one connection
+    std::uint32_t flush_bytes_per_tick_max = 256 * 1024;         // to one connection
+    std::uint32_t flushed_bytes_per_tick_max = 16 * 1024 * 1024; // to all; a call counts as 8 KiB
+    std::uint32_t said_bytes_per_tick_max = 256 * 1024; // of all: then hand out and flush first
 
     // rooms
     std::uint32_t rooms_per_member_max = 50;

@@ -92,8 +92,10 @@ constexpr std::array table = {
             "read from one connection in one turn"},
     Setting{"flush_bytes_per_tick_max", limits, &L::flush_bytes_per_tick_max, bytes, kibi, gibi,
             "sent to one connection in one turn"},
+    Setting{"flushed_bytes_per_tick_max", limits, &L::flushed_bytes_per_tick_max, bytes, kibi, gibi,
+            "sent to all in one turn (each call counts as 8 KiB more), then others are heard"},
     Setting{"said_bytes_per_tick_max", limits, &L::said_bytes_per_tick_max, bytes, kibi, gibi,
-            "said by all in one turn, then it is handed out first"},
+            "said by all before it has been sent on; then speakers wait"},
 
     Setting{"rooms_per_member_max", limits, &L::rooms_per_member_max, count, 1, million,
             "rooms one connection may be in"},

@@ -111,17 +111,19 @@ void Hub::mark_dirty(Room& room, Key room_key) {
     }
 }
 
-void Hub::announce(Room& room, Key room_key, const Event& event, std::uint32_t source,
+void Hub::announce(Room& room, Key room_key, const Event& event, Source source,
                    std::uint64_t number) {
     for (std::size_t index = 0; index < Dialect::count; ++index) {
-        if (room.seats[index].empty()) {
-            continue;
+        const std::vector<Seat>& row = room.seats[index];
+        const bool alone = row.size() == 1 && row.front().member_slot == source.slot;
+        if (row.empty() || (alone && !source.hears)) {
+            continue; // nobody would hear it in this dialect: a publisher among plain readers
         }
         const Dialect dialect = Dialect::at(index);
         scratch_.clear();
         encode(scratch_, dialect, event);
         if (!scratch_.empty()) {
-            room.append(*arena_, dialect, scratch_, source, number);
+            room.append(*arena_, dialect, scratch_, source.slot, number);
             bytes_said_ += scratch_.size();
             mark_dirty(room, room_key);
         }
@@ -222,7 +224,6 @@ void Hub::forget_room(Key key) {
 }
 
 void Hub::hand_out() {
-    bytes_said_ = 0;
     for (const Key key : dirty_) {
         const std::unique_ptr<Room>* const room = rooms_.find(key);
         if (room != nullptr) {
@@ -261,7 +262,7 @@ void Hub::on_second() {
                                room.members()};
         room.crowd_joined = 0;
         room.crowd_left = 0;
-        announce(room, key, crowd, UINT32_MAX, 0);
+        announce(room, key, crowd, {}, 0);
     }
     const Duration idle = std::chrono::milliseconds(limits_->room_idle_ms);
     rooms_.for_each([&](Key key, std::unique_ptr<Room>& room) {

@@ -137,8 +137,11 @@ public:
     /// About once a second: crowd summaries, rooms long empty.
     void on_second();
 
-    /// Bytes said since the last hand_out(), over all dialects: what a tick may cost.
+    /// Bytes said since the last all_sent(), over all dialects: what is still to be sent on.
     [[nodiscard]] std::uint64_t bytes_said() const { return bytes_said_; }
+
+    /// What was handed out is in the kernel, or waits for a reader that does not read.
+    void all_sent() { bytes_said_ = 0; }
 
     /// Members that would hear this command's text.
     [[nodiscard]] std::size_t audience(Key key, const Command& command);
@@ -175,7 +178,14 @@ private:
     void reply_to(Member& member, const Event& event);
     void reply_error(Member& member, std::string_view verb, ErrorCode code, std::string_view text);
     void catch_up(Member& member);
-    void announce(Room& room, Key room_key, const Event& event, std::uint32_t source,
+
+    /// Who something comes from, and whether it is to hear it itself.
+    struct Source {
+        std::uint32_t slot = UINT32_MAX; // of the member; none
+        bool hears = true;
+    };
+
+    void announce(Room& room, Key room_key, const Event& event, Source source,
                   std::uint64_t number);
     void mark_dirty(Room& room, Key room_key);
     [[nodiscard]] Target find_target(const Member& member, std::string_view room) const;
@@ -204,7 +214,7 @@ private:
     // hub_talk.cc
     void say(Key key, Member& member, const Target& target, const Speech& speech);
     std::uint64_t publish(Room& room, Key room_key, std::string_view nick, const Speech& speech,
-                          std::uint32_t source);
+                          Source source);
 
     // hub_replay.cc
     void start_replay(Key key, Member& member, const Target& target, const ReplayFrom& from,

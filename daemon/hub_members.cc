@@ -101,7 +101,8 @@ Room* Hub::enter_room(Key key, Member& member, const Name& name, std::string_vie
             crowds_.push_back(room_key);
         }
     } else { // told before the newcomer has a seat: they know that they came
-        announce(*room, room_key, JoinEvent{room->name.text(), member.nick.text()}, key.slot, 0);
+        announce(*room, room_key, JoinEvent{room->name.text(), member.nick.text()},
+                 {key.slot, true}, 0);
     }
     member.rooms.push_back({room_key, room->seat(member.dialect, *member.recipient, key.slot)});
     room->blocked_readers += room->slow == SlowPolicy::wait && member.blocked ? 1U : 0U;
@@ -142,7 +143,7 @@ void Hub::leave_room(Key key, Member& member, std::size_t index, std::string_vie
         }
     } else {
         announce(room, membership.room, PartEvent{room.name.text(), member.nick.text(), reason},
-                 key.slot, 0);
+                 {key.slot, true}, 0);
     }
 }
 
@@ -227,7 +228,8 @@ bool Hub::rename(Key key, Member& member, std::string_view nick, std::string_vie
         if (room.members() > limits_->presence_members_max) {
             continue;
         }
-        announce(room, membership.room, NickEvent{old.text(), member.nick.text()}, key.slot, 0);
+        announce(room, membership.room, NickEvent{old.text(), member.nick.text()},
+                 {key.slot, hears_itself(member)}, 0);
         if (!hears_itself(member)) {
             room.mark_spoke(member.dialect, membership.seat);
         }

@@ -44,7 +44,8 @@ void Hub::apply(Key key, const Me& command, bool harmless) {
 
 void Hub::say(Key key, Member& member, const Target& target, const Speech& speech) {
     Room& room = *target.room;
-    const std::uint64_t id = publish(room, target.key, member.nick.text(), speech, key.slot);
+    const std::uint64_t id =
+        publish(room, target.key, member.nick.text(), speech, {key.slot, hears_itself(member)});
     if (!hears_itself(member)) {
         room.mark_spoke(member.dialect, member.rooms[target.index].seat);
     }
@@ -54,7 +55,7 @@ void Hub::say(Key key, Member& member, const Target& target, const Speech& speec
 }
 
 std::uint64_t Hub::publish(Room& room, Key room_key, std::string_view nick, const Speech& speech,
-                           std::uint32_t source) {
+                           Source source) {
     const std::uint64_t id = room.history.next();
     SaidEvent said{room.name.text(), id, wall_, nick, speech.text};
     said.action = speech.action;
@@ -90,7 +91,7 @@ bool Hub::say_as_guest(std::string_view room, std::string_view nick, std::string
     if (target->slow == SlowPolicy::wait && target->blocked_readers > 0) {
         return false; // a datagram cannot wait, and they must not lose what was taken
     }
-    publish(*target, room_key, nick, {text, false, harmless}, UINT32_MAX);
+    publish(*target, room_key, nick, {text, false, harmless}, {});
     return true;
 }
 
@@ -135,7 +136,7 @@ void Hub::apply(Key key, const Topic& command) {
     }
     room.topic = *command.text;
     announce(room, target.key, TopicEvent{room.name.text(), member.nick.text(), room.topic},
-             key.slot, 0);
+             {key.slot, hears_itself(member)}, 0);
     if (!hears_itself(member)) {
         room.mark_spoke(member.dialect, member.rooms[target.index].seat);
     }

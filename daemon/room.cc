@@ -33,6 +33,7 @@ void Room::append(Arena& arena, Dialect dialect, std::string_view bytes, std::ui
     }
     run.chunk->append(bytes);
     run.chunk->mark(source, number);
+    run.said += static_cast<std::uint32_t>(bytes.size());
 }
 
 void Room::hand_out() {
@@ -96,11 +97,12 @@ bool Room::release_runs() {
     bool released = true;
     for (Run& run : runs_) {
         if (run.chunk && run.begin == run.chunk->size() && run.chunk->references() == 1) {
-            if (run.chunk->size() < run.chunk->capacity() / 8) {
-                run.capacity_next = std::max(run.chunk->capacity() / 2, Arena::chunk_bytes_min);
+            if (run.said < run.capacity_next / 8) {
+                run.capacity_next = std::max(run.capacity_next / 2, Arena::chunk_bytes_min);
             }
             run.chunk = {};
             run.begin = 0;
+            run.said = 0;
         }
         released = released && !run.chunk;
     }

@@ -114,6 +114,7 @@ private:
         ChunkRef chunk;
         std::uint32_t begin = 0;
         std::uint32_t capacity_next = 1024; // of the next chunk: follows what the room needs
+        std::uint32_t said = 0;             // bytes since its chunks were given back
     };
 
     void hand_out(std::size_t index);

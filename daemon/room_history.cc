@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 namespace roomd {
 
@@ -30,6 +31,7 @@ void RoomHistory::add(const HistoryEntry& entry) {
     const std::uint32_t size = size_of(entry);
     if (limits_.messages_max == 0 || size > limits_.bytes_max) {
         blocks_.clear(); // nothing older may be kept without this one: ids are dense
+        spare_ = {};
         bytes_ = 0;
         bytes_held_ = 0;
         first_ = ++next_;
@@ -81,6 +83,8 @@ bool RoomHistory::evict_block() {
     while (blocks_.size() == blocks) {
         evict_first();
     }
+    bytes_held_ -= spare_.capacity;
+    spare_ = {};
     return true;
 }
 
@@ -90,9 +94,16 @@ RoomHistory::Block& RoomHistory::block_with_room(std::uint32_t bytes) {
                                                     : std::clamp(blocks_.back().capacity * 2,
                                                                  block_bytes_min, block_bytes_max);
         const std::uint32_t capacity = std::max(grown, bytes);
-        blocks_.push_back(
-            {next_, {}, std::make_unique_for_overwrite<char[]>(capacity), capacity, 0});
-        bytes_held_ += capacity;
+        if (spare_.capacity == capacity) {
+            spare_.offsets.clear();
+            spare_.first_id = next_;
+            spare_.size = 0;
+            blocks_.push_back(std::exchange(spare_, {}));
+        } else {
+            blocks_.push_back(
+                {next_, {}, std::make_unique_for_overwrite<char[]>(capacity), capacity, 0});
+            bytes_held_ += capacity;
+        }
     }
     return blocks_.back();
 }
@@ -104,10 +115,15 @@ void RoomHistory::evict_over_limits() {
 }
 
 void RoomHistory::evict_first() {
-    bytes_ -= size_of(at(first_));
+    Block& oldest = blocks_.front();
+    const auto index = static_cast<std::size_t>(first_ - oldest.first_id);
+    const bool last = index + 1 == oldest.offsets.size();
+    bytes_ -= (last ? oldest.size : oldest.offsets[index + 1]) - oldest.offsets[index];
     ++first_;
-    const Block& oldest = blocks_.front();
-    if (first_ == oldest.first_id + oldest.offsets.size()) {
+    if (last) {
+        if (oldest.capacity == block_bytes_max) {
+            std::swap(spare_, oldest); // a room that goes on talking needs one like it soon
+        }
         bytes_held_ -= oldest.capacity;
         blocks_.pop_front();
     }
@@ -131,7 +147,7 @@ void RoomHistory::check() const {
         held += block.capacity;
     }
     assert(blocks_.empty() ? first_ == next_ : blocks_.front().first_id <= first_);
-    assert(held == bytes_held_);
+    assert(held + spare_.capacity == bytes_held_);
 }
 
 } // namespace roomd

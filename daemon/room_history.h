@@ -46,21 +46,22 @@ public:
 
     [[nodiscard]] std::uint64_t next() const { return next_; }
 
-    /// Memory of the blocks.
+    /// Memory of the blocks, and of the one kept in reserve.
     [[nodiscard]] std::uint64_t bytes_held() const { return bytes_held_; }
 
     void set_limits(HistoryLimits limits);
-    /// Evicts the oldest block's messages; false when there is nothing to evict.
+    /// Evicts the oldest block's messages and frees the reserve; false when there is nothing to
+    /// evict.
     bool evict_block();
     void check() const;
 
 private:
     struct Block {
-        std::uint64_t first_id;
-        std::vector<std::uint32_t> offsets;
-        std::unique_ptr<char[]> bytes;
-        std::uint32_t capacity;
-        std::uint32_t size;
+        std::uint64_t first_id = 0;
+        std::vector<std::uint32_t> offsets = {};
+        std::unique_ptr<char[]> bytes = {};
+        std::uint32_t capacity = 0;
+        std::uint32_t size = 0;
     };
 
     [[nodiscard]] Block& block_with_room(std::uint32_t bytes);
@@ -70,6 +71,7 @@ private:
 
     HistoryLimits limits_;
     std::deque<Block> blocks_;
+    Block spare_; // the last full block that was evicted, or none
     std::uint64_t first_ = 1;
     std::uint64_t next_ = 1;
     std::uint64_t bytes_ = 0;      // of the messages held

@@ -61,7 +61,7 @@ std::uint32_t Server::connections_max() const {
     return static_cast<std::uint32_t>(wanted == 0 ? left : std::min<std::uint64_t>(left, wanted));
 }
 
-bool Server::must_hand_out() const {
+bool Server::must_send_first() const {
     return hub_.bytes_said() > config_.limits.said_bytes_per_tick_max ||
            arena_.bytes_pinned() > config_.limits.pinned_bytes_max;
 }
@@ -72,7 +72,7 @@ bool Server::must_hand_out() const {
 bool Server::may_speak(Turn& turn) {
     const bool speaking = turn.tick == loop_.ticks();
     const bool its_turn = turn.round != 0 && turn.round <= round_;
-    if (must_hand_out() || (others_wait_ && !speaking && !its_turn)) {
+    if (must_send_first() || (others_wait_ && !speaking && !its_turn)) {
         refused_ = true;
         refused_in_turn_ = refused_in_turn_ || (its_turn && !speaking);
         turn.round = its_turn && !speaking ? turn.round : round_ + 1;
@@ -107,7 +107,12 @@ Activity Server::on_tick_end() {
     if (tracer_.write_pending()) {
         hub_.hand_out();
     }
-    Activity activity = flush_list_.flush_all();
+    Activity activity = flush_list_.flush_some(config_.limits.flushed_bytes_per_tick_max);
+    if (activity == Activity::idle) {
+        hub_.all_sent();
+    } else {
+        counters_.hit(Limit::flushed_bytes_per_tick_max);
+    }
     hub_.after_flush();
     judge();
     bury();

@@ -3,8 +3,8 @@
 //
 // Owned by main (or a test), on an EventLoop that outlives it. One tick-end hook, in this order:
 //
-//     hand out runs -> flush -> judge what is too large -> bury the dead -> tell listeners of free
-//     descriptors
+//     hand out runs -> flush (within a budget) -> judge what is too large -> bury the dead -> tell
+//     listeners of free descriptors
 //
 // A death is announced to rooms, which dirties others: those wait for the next tick (`busy`),
 // never a second pass.
@@ -84,9 +84,10 @@ public:
 
     [[nodiscard]] const Config& config() const { return config_; }
 
-    /// No more payloads this tick: enough was said to hand out first, or too much memory is pinned.
-    [[nodiscard]] bool must_hand_out() const;
-    /// Whether a session may take another payload in this tick, or has to requeue its input.
+    /// Nothing more is to be said now: what was said has to be sent on first, or too much memory is
+    /// pinned.
+    [[nodiscard]] bool must_send_first() const;
+    /// Whether a session may say something in this tick, or has to requeue its input.
     [[nodiscard]] bool may_speak(Turn& turn);
     /// The hub's clock is this tick's: before anything is said in it. O(1).
     void tell_time();

@@ -106,7 +106,7 @@ public:
     void on_timer(TimerKey key) override;
 
 private:
-    enum class Next : std::uint8_t { go_on, wait, done };
+    enum class Next : std::uint8_t { go_on, wait, later, done };
 
     struct Extra { // only for the few that need it
         Rates rates;
@@ -129,6 +129,7 @@ private:
     // session_input.cc
     void echo();
     [[nodiscard]] Next take_step(const Step& step);
+    [[nodiscard]] bool may_take(std::string_view payload);
     [[nodiscard]] Next take_payload(std::string_view payload);
     [[nodiscard]] Next run(const Command& command, bool harmless);
     void run_now(const Command& command, bool harmless);

@@ -93,15 +93,24 @@ bool Session::may_go_on() {
         stream_.pause_reading(); // until the replay is through: on_flushed
         return false;
     }
-    if (!server_->may_speak(turn_)) {
-        stream_.requeue_input();
-        return false;
-    }
     return true;
+}
+
+// Whether there is time for this payload now. While more is said than can be sent on, what others
+// would hear waits; what they would not is answered all the same.
+bool Session::may_take(std::string_view payload) {
+    if (server_->may_speak(turn_) || is_aside(payload)) {
+        return true;
+    }
+    stream_.requeue_input();
+    return false;
 }
 
 Session::Next Session::take_step(const Step& step) {
     if (const Payload* const payload = std::get_if<Payload>(&step); payload != nullptr) {
+        if (!may_take(payload->text)) {
+            return Next::later; // the decoder will show it again
+        }
         if (server_->tracer().on()) {
             const std::string_view raw = stream_.input().readable().substr(0, payload->consumed);
             server_->tracer().received(key_.slot, member_, framing(), raw);

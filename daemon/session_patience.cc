@@ -89,6 +89,10 @@ void Session::flush_if_due() {
     if (!decoder_.partial(stream_.input().size()) || !may_go_on()) {
         return;
     }
+    if (!server_->may_speak(turn_)) { // once it counts as a line it has to be taken
+        stream_.requeue_input();
+        return;
+    }
     const Step step = decoder_.flush_line(stream_.input().readable());
     if (take_step(step) == Next::go_on) {
         on_input(stream_);

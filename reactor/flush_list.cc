@@ -11,30 +11,39 @@ namespace roomd {
 namespace {
 // ENOBUFS and ENOMEM raise no edge when they pass; by then a few milliseconds cost nobody anything.
 constexpr Duration retry_after = std::chrono::milliseconds(10);
-constexpr std::uint32_t nowhere = UINT32_MAX;
 } // namespace
 
 FlushList::~FlushList() {
     loop_->cancel(retry_);
 }
 
-void FlushList::add(Stream& stream) {
-    if (stream.flush_index_ == nowhere) {
-        stream.flush_index_ = static_cast<std::uint32_t>(dirty_.size());
-        dirty_.push_back(&stream);
+void FlushList::add(Stream& stream, Urgency urgency) {
+    if (stream.to_flush_) {
+        if (stream.urgency_ == urgency || urgency == Urgency::bulk) {
+            return;
+        }
+        remove(stream);
     }
+    Queue& queue = queue_of(urgency);
+    stream.to_flush_ = true;
+    stream.urgency_ = urgency;
+    stream.flush_place_ = queue.end();
+    queue.streams.push_back(&stream);
+    ++queue.alive;
 }
 
 void FlushList::remove(Stream& stream) {
-    if (stream.flush_index_ != nowhere) {
-        for (std::vector<Stream*>* list : {&dirty_, &walking_}) {
-            if (stream.flush_index_ < list->size() && (*list)[stream.flush_index_] == &stream) {
-                (*list)[stream.flush_index_] = nullptr;
-            }
-        }
-        stream.flush_index_ = nowhere;
+    if (stream.to_flush_) {
+        Queue& queue = queue_of(stream.urgency_);
+        Stream*& place = queue.streams[stream.flush_place_ - queue.first];
+        assert(place == &stream);
+        place = nullptr;
+        stream.to_flush_ = false;
+        --queue.alive;
     }
-    std::erase(starved_, &stream);
+    if (!starved_.empty()) {
+        std::erase(starved_, &stream);
+    }
 }
 
 void FlushList::retry_later(Stream& stream) {
@@ -44,28 +53,51 @@ void FlushList::retry_later(Stream& stream) {
     }
 }
 
-Activity FlushList::flush_all() {
-    assert(walking_.empty());
-    walking_.swap(dirty_);
-    Activity activity = Activity::idle;
-    for (Stream* const stream : walking_) { // which may become nullptr further on
-        if (stream == nullptr) {
-            continue;
-        }
-        stream->flush_index_ = nowhere;
-        if (stream->flush() == Activity::busy) {
-            activity = Activity::busy;
+Activity FlushList::flush_some(std::uint64_t cost_max) {
+    // Those that join meanwhile (an owner has sent more, a budget ran out) wait for the next walk.
+    const std::uint32_t urgent_end = urgent_.end();
+    const std::uint32_t bulk_end = bulk_.end();
+    const std::uint64_t share = bulk_.alive > 0 ? cost_max / 2 : cost_max;
+    std::uint64_t spent = walk(urgent_, urgent_end, std::max<std::uint64_t>(share, 1));
+    // One call may cost more than is left: then one of these goes all the same.
+    const std::uint64_t left = cost_max - std::min(spent, cost_max);
+    spent += walk(bulk_, bulk_end, std::max<std::uint64_t>(left, 1));
+    static_cast<void>(walk(urgent_, urgent_end, cost_max - std::min(spent, cost_max)));
+    return size() == 0 ? Activity::idle : Activity::busy;
+}
+
+std::uint64_t FlushList::walk(Queue& queue, std::uint32_t end, std::uint64_t cost_max) {
+    std::uint64_t spent = 0;
+    while (queue.begin() != end && spent < cost_max) {
+        Stream* const stream = queue.streams[queue.head++];
+        if (stream != nullptr) { // else it has left
+            stream->to_flush_ = false;
+            --queue.alive;
+            spent += stream->flush();
         }
     }
-    walking_.clear();
-    return dirty_.empty() ? activity : Activity::busy; // an owner may have sent more meanwhile
+    compact(queue);
+    return spent;
+}
+
+void FlushList::compact(Queue& queue) {
+    if (queue.head == queue.streams.size()) {
+        queue.streams.clear();
+    } else if (queue.head * 2 > queue.streams.size()) {
+        queue.streams.erase(queue.streams.begin(),
+                            queue.streams.begin() + static_cast<std::ptrdiff_t>(queue.head));
+    } else {
+        return;
+    }
+    queue.first += static_cast<std::uint32_t>(queue.head);
+    queue.head = 0;
 }
 
 void FlushList::on_timer(TimerKey /*key*/) {
     retry_ = {};
     for (Stream* const stream : starved_) {
         stream->writable_ = true;
-        add(*stream);
+        add(*stream, Urgency::bulk);
     }
     starved_.clear();
 }

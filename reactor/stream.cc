@@ -33,7 +33,7 @@ void Stream::send(std::string_view bytes) {
         return;
     }
     output_.append(host_->arena, bytes);
-    dirty();
+    dirty(Urgency::urgent);
 }
 
 void Stream::send(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to) {
@@ -41,16 +41,16 @@ void Stream::send(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to) {
         return;
     }
     output_.push(chunk, from, to);
-    dirty();
+    dirty(Urgency::bulk);
 }
 
 std::uint64_t Stream::drop_oldest(std::uint32_t bytes_left) {
     return output_.drop_oldest(host_->arena, bytes_left);
 }
 
-void Stream::dirty() {
+void Stream::dirty(Urgency urgency) {
     if (!blocked_ || writable_) {
-        host_->flush_list.add(*this);
+        host_->flush_list.add(*this, urgency);
     }
 }
 
@@ -70,7 +70,7 @@ void Stream::requeue_input() {
 void Stream::on_ready(Ready ready) {
     if (has(ready, Ready::writable) && blocked_) {
         writable_ = true;
-        host_->flush_list.add(*this);
+        host_->flush_list.add(*this, output_.own_bytes() > 0 ? Urgency::urgent : Urgency::bulk);
     }
     if (!has(ready, Ready::readable) || state_ == State::closed) {
         return;
@@ -166,53 +166,69 @@ void Stream::read_and_discard() {
     }
 }
 
-Activity Stream::flush() {
+std::uint64_t Stream::flush() {
     if (state_ == State::closed || (blocked_ && !writable_)) {
-        return Activity::idle;
+        return 0;
     }
     writable_ = false;
-    std::array<iovec, pieces_max> pieces; // NOLINT: filled by gather
-    std::size_t budget = host_->flush_bytes_per_tick_max;
+    std::size_t written = 0;
+    std::uint64_t calls = 0;
+    const std::size_t budget = host_->flush_bytes_per_tick_max;
+    resolve_notices();
     while (!output_.empty()) {
-        if (const std::vector<Lost>* const lost = output_.notice(); lost != nullptr) {
-            host_->scratch.clear();
-            owner_->write_notice(*this, *lost, host_->scratch);
-            output_.resolve_notice(host_->arena, host_->scratch);
-            continue;
-        }
-        if (budget == 0) {
+        if (written >= budget) {
             writable_ = true;
-            host_->flush_list.add(*this);
+            host_->flush_list.add(*this, urgency_);
             owner_->on_flushed(*this);
-            return Activity::busy;
+            break;
         }
-        const std::size_t count = output_.gather(pieces, budget);
-        const IoResult result = sys::write_some(fd_.get(), std::span(pieces).first(count));
-        ++host_->write_calls;
-        if (result.status == IoStatus::ok) {
-            host_->bytes_written += result.bytes;
-            output_.consume(result.bytes);
-            budget -= std::min(budget, result.bytes);
-            blocked_ = false;
-            continue;
+        ++calls;
+        if (!write_once(budget - written, written)) {
+            break;
         }
-        if (result.status != IoStatus::would_block) {
-            write_failed(result);
-            return Activity::idle;
-        }
-        if (!blocked_) {
-            blocked_since_ = host_->loop.now();
-        }
-        blocked_ = true;
-        if (result.error != 0) {
-            host_->flush_list.retry_later(*this);
-        }
-        owner_->on_flushed(*this);
-        return Activity::idle;
+        resolve_notices();
     }
-    blocked_ = false;
-    after_flush();
-    return Activity::idle;
+    if (output_.empty() && state_ != State::closed && !write_failed_) {
+        blocked_ = false;
+        after_flush();
+    }
+    return written + calls * FlushList::call_cost;
+}
+
+void Stream::resolve_notices() {
+    for (const std::vector<Lost>* lost = output_.notice(); lost != nullptr;
+         lost = output_.notice()) {
+        host_->scratch.clear();
+        owner_->write_notice(*this, *lost, host_->scratch);
+        output_.resolve_notice(host_->arena, host_->scratch);
+    }
+}
+
+bool Stream::write_once(std::size_t budget, std::size_t& written) {
+    std::array<iovec, pieces_max> pieces; // NOLINT: filled by gather
+    const std::size_t count = output_.gather(pieces, budget);
+    const IoResult result = sys::write_some(fd_.get(), std::span(pieces).first(count));
+    ++host_->write_calls;
+    if (result.status == IoStatus::ok) {
+        host_->bytes_written += result.bytes;
+        output_.consume(result.bytes);
+        written += result.bytes;
+        blocked_ = false;
+        return true;
+    }
+    if (result.status != IoStatus::would_block) {
+        write_failed(result);
+        return false;
+    }
+    if (!blocked_) {
+        blocked_since_ = host_->loop.now();
+    }
+    blocked_ = true;
+    if (result.error != 0) {
+        host_->flush_list.retry_later(*this);
+    }
+    owner_->on_flushed(*this);
+    return false;
 }
 
 void Stream::after_flush() {
@@ -262,7 +278,7 @@ void Stream::close_after_flush() {
     reading_paused_ = false;
     input_pending_ = false;
     writable_ = writable_ || !blocked_;
-    dirty();
+    dirty(Urgency::urgent);
     host_->loop.again(key_, Ready::readable); // to discard what was paused
 }
 
@@ -288,7 +304,7 @@ void Stream::check() const {
         assert(!key_);
         assert(output_.empty());
         assert(input_.size() == 0);
-        assert(flush_index_ == UINT32_MAX);
+        assert(!to_flush_);
     }
 }
 

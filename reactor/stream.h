@@ -88,9 +88,10 @@ public:
     Stream(Stream&&) = delete;
     Stream& operator=(Stream&&) = delete;
 
-    /// Copies into the queue; written at the tick's end. Ignored once closing.
+    /// Copies into the queue; written at a tick's end, before what all hear is written to others.
+    /// Ignored once closing.
     void send(std::string_view bytes);
-    /// Queues a window of a shared chunk. Ignored once closing.
+    /// Queues a window of a shared chunk; written when its turn comes. Ignored once closing.
     void send(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to);
 
     [[nodiscard]] RingBuffer& input() { return input_; }
@@ -117,8 +118,9 @@ public:
     /// At once; queued bytes are lost. Idempotent.
     void close_now(StreamEnd end = StreamEnd::aborted);
 
-    /// Writes until empty, blocked or out of budget. Called by the flush list.
-    Activity flush();
+    /// Writes until empty, blocked or out of budget (then it is in the list again). Called by the
+    /// flush list. Returns what it cost, in bytes, see FlushList::call_cost.
+    std::uint64_t flush();
 
     [[nodiscard]] bool open() const { return state_ == State::open; }
 
@@ -148,7 +150,10 @@ private:
     void after_flush();
     [[nodiscard]] StreamEnd end_of(const IoResult& failure) const;
     void write_failed(const IoResult& failure);
-    void dirty();
+    void dirty(Urgency urgency);
+    void resolve_notices();
+    /// One call's worth. False: no more for now.
+    [[nodiscard]] bool write_once(std::size_t budget, std::size_t& written);
 
     StreamHost* host_;
     StreamOwner* owner_;
@@ -156,7 +161,7 @@ private:
     RingBuffer input_;
     OutQueue output_;
     TimePoint blocked_since_{};
-    std::uint32_t flush_index_ = UINT32_MAX; // place in the flush list
+    std::uint32_t flush_place_ = 0; // in the flush list, if to_flush_
     Fd fd_;
     State state_ = State::open;
     bool blocked_ = false;       // the last write met would_block
@@ -166,6 +171,8 @@ private:
     bool reading_paused_ = false;
     bool input_ended_ = false;
     bool write_failed_ = false;
+    bool to_flush_ = false; // the flush list's, as are place and urgency
+    Urgency urgency_ = Urgency::bulk;
 };
 
 } // namespace roomd

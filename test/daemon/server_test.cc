@@ -142,6 +142,36 @@ TEST_CASE("Server: when more is said than a tick takes, everybody gets a turn") 
     CHECK(least * 3 > most);
 }
 
+TEST_CASE(
+    "Server: while talk is sent on to many, whoever asks something aside is answered at once") {
+    ServerWorld world;
+    world.config.limits.said_bytes_per_tick_max = 4096;
+    world.config.limits.flushed_bytes_per_tick_max = 16 * 1024; // two calls a tick
+    world.start();
+    std::vector<Client> crowd;
+    for (int number = 0; number < 30; ++number) {
+        crowd.push_back(world.program("m" + std::to_string(number), "lobby"));
+    }
+    Client flooder = world.connect(Framing::frame);
+    flooder.send("/join lobby");
+    world.settle(flooder);
+    constexpr std::uint64_t count = 60;
+    for (std::uint64_t number = 0; number < count; ++number) {
+        flooder.send(std::string(1000, 'x'));
+    }
+    REQUIRE(world.until([&] { return world.server->counters().messages_said > 0; }));
+    const std::uint64_t ticks = world.loop.ticks();
+    crowd.back().send("/ping now"); // one who hears the flood too
+    REQUIRE(world.until([&] { return crowd.back().has("ok ping now"); }));
+    CHECK(world.loop.ticks() - ticks <
+          30); // a message takes as many: two calls a tick, sixty peers
+    CHECK(world.server->counters().messages_said < count);
+    CHECK(world.hits(Limit::flushed_bytes_per_tick_max) > 0);
+    for (Client& member : crowd) {
+        REQUIRE(world.until([&] { return member.count("msg lobby ") == count; }));
+    }
+}
+
 TEST_CASE("Server: all queues together have a bound; the largest loses first, and talk goes on") {
     for (const Framing framing : {Framing::frame, Framing::line}) {
         CAPTURE(framing == Framing::line);

@@ -191,7 +191,7 @@ class StreamWorld final : public TickEnd {
 public:
     StreamWorld() { loop.at_tick_end(*this); }
 
-    Activity on_tick_end() override { return flush_list.flush_all(); }
+    Activity on_tick_end() override { return flush_list.flush_some(flush_cost_max); }
 
     /// Ticks without ever sleeping longer than a moment; false when it was in vain.
     template <typename Condition>
@@ -225,6 +225,7 @@ public:
     EventLoop loop;
     Arena arena;
     FlushList flush_list{loop};
+    std::uint64_t flush_cost_max = UINT64_MAX;
     StreamHost host{loop, arena, flush_list, {}};
 };
 

@@ -52,6 +52,7 @@ void draw_limits(Random& random, Limits& limits) {
     maybe(3, limits.read_bytes_per_tick_max, 1, 65'536);
     maybe(3, limits.flush_bytes_per_tick_max, 16, 262'144);
     maybe(3, limits.accepts_per_tick_max, 1, 128);
+    maybe(3, limits.flushed_bytes_per_tick_max, 1, 1'000'000);
     maybe(3, limits.said_bytes_per_tick_max, 1, 65'536);
     maybe(3, limits.queue_bytes_max, 2'048, 65'536);
     limits.queue_soft_bytes = std::min(limits.queue_soft_bytes, limits.queue_bytes_max / 4);
