@@ -1,7 +1,8 @@
-// The pieces of the page, as text within the program: page.html, page.css and page.js of this folder.
+// The pieces of the page, as text within the program: page.html, page.css and page.js of this
+// folder.
 //
-// Defined in page_parts.cc, which the build makes from page_parts.cc.in and the three files, so that a
-// page needs nothing but the program that writes it.
+// Defined in page_parts.cc, which the build makes from page_parts.cc.in and the three files, so
+// that a page needs nothing but the program that writes it.
 #pragma once
 
 #include <string_view>

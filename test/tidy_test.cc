@@ -188,6 +188,7 @@ TEST_CASE("house: each library has its one door") {
     expect_confined("<fmt", {"daemon/log.cc"});
     expect_confined("<utf8proc", {"protocol/name.cc", "protocol/text.cc"});
     expect_confined("<benchmark", {"bench/micro/trial.h"});
+    expect_confined("<nlohmann", {"bench/json.cc", "test/bench/report_test.cc"});
     expect_none(lines_that([](const File& file, const std::string& line) {
         const bool config = file.path.starts_with("daemon/config") && !is_header(file);
         const bool program = file.path == "client/room.cc" || file.path == "client/roomctl.cc" ||
