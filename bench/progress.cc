@@ -4,6 +4,7 @@
 #include "reactor/sys.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <iostream>
 #include <utility>
@@ -15,7 +16,7 @@ namespace {
 constexpr const char* erase_line = "\r\x1b[K"; // ECMA-48: EL
 
 std::string time_text(double seconds) {
-    const auto whole = static_cast<std::uint64_t>(std::max(seconds, 0.0) + 0.5);
+    const auto whole = static_cast<std::uint64_t>(std::lround(std::max(seconds, 0.0)));
     return whole < 120 ? std::to_string(whole) + " s" : std::to_string(whole / 60) + " min";
 }
 
@@ -28,7 +29,7 @@ void ProgressLine::expect(int runs, double seconds) {
     taken_seconds_ = 0;
 }
 
-void ProgressLine::begin_block(const std::string& what) {
+void ProgressLine::begin_block(const std::string& what) const {
     if (!terminal_) {
         std::cerr << "roombench: " << what << std::endl;
     }

@@ -24,7 +24,7 @@ public:
 
     /// `runs` are to come; until one has been made, each is thought to take `seconds`.
     void expect(int runs, double seconds);
-    void begin_block(const std::string& what);
+    void begin_block(const std::string& what) const;
     void begin_run(std::string what);
     void show(const Progress& progress);
     void end_run();

@@ -20,7 +20,7 @@ std::uint64_t waiting_bytes(const Scenario& scenario) {
 } // namespace
 
 Arguments roomd_arguments(const Place& place, const Scenario& scenario) {
-    constexpr std::uint64_t mebibyte = 1024 * 1024;
+    constexpr std::uint64_t mebibyte = std::uint64_t{1024} * 1024;
     // Nobody enters a room on connecting: each says which.
     const std::string options = scenario.load == Load::echo ? "framing=echo" : "limits=off&room=";
     Arguments arguments{place.program, "--log-level", "warning", "--listen",

@@ -92,25 +92,24 @@ Scenario standard_scenario(const std::string& name) {
 }
 
 std::vector<Contender> contenders_for(const Scenario& scenario, const SuiteOptions& options) {
-    const auto wanted = [&](std::string_view system) {
-        return std::ranges::find(options.others, system) != options.others.end() &&
-               unable(system, scenario).empty();
-    };
+    std::vector<std::string> peers = options.others;
+    std::erase_if(peers, [&](const std::string& system) {
+        return system == floor_system || !unable(system, scenario).empty();
+    });
+    const bool floor = std::ranges::count(options.others, floor_system) > 0 &&
+                       unable(floor_system, scenario).empty();
     std::vector<Contender> contenders;
     for (const Dialect dialect : options.dialects) {
+        Scenario spoken = scenario;
+        spoken.dialect = dialect;
         const std::size_t ours = contenders.size();
-        contenders.push_back({std::string(roomd_system), scenario});
-        contenders.back().scenario.dialect = dialect;
-        if (dialect == options.dialects.front()) {
-            for (const std::string& system : options.others) {
-                if (system != floor_system && wanted(system)) {
-                    contenders.push_back({system, contenders[ours].scenario});
-                }
-            }
+        contenders.push_back({std::string(roomd_system), spoken});
+        for (const std::string& system : peers) {
+            contenders.push_back({system, spoken});
         }
-        // Idle connections cost the floor nothing worth the name.
-        if (wanted(floor_system) && scenario.load != Load::idle) {
-            contenders.push_back({std::string(floor_system), contenders[ours].scenario, ours});
+        peers.clear(); // a dialect is roomd's affair: the others run once
+        if (floor) {
+            contenders.push_back({std::string(floor_system), spoken, ours});
         }
     }
     return contenders;

@@ -139,6 +139,7 @@ bool accepts(const SocketAddress& address) {
 const std::vector<std::string>& system_names() {
     static const std::vector<std::string> names = [] {
         std::vector<std::string> all;
+        all.reserve(recipes.size());
         for (const Recipe& recipe : recipes) {
             all.emplace_back(recipe.name);
         }
@@ -172,6 +173,9 @@ std::string_view unable(std::string_view system, const Scenario& scenario) {
     }
     if (scenario.load == Load::slow && system == floor_system) {
         return "stalls with the first reader that does";
+    }
+    if (scenario.load == Load::idle && system == floor_system) {
+        return "keeps nothing for a connection";
     }
     const bool needs_acknowledgement =
         scenario.load == Load::fanout && (scenario.acknowledged || scenario.members == 0);
