@@ -78,13 +78,13 @@ std::string place(double value) {
 
 std::string text_at(double x, double y, std::string_view classes, std::string_view text,
                     std::string_view anchor = "start") {
-    return "  <text x=\"" + place(x) + "\" y=\"" + place(y) + "\" class=\"" + std::string(classes) +
-           "\" text-anchor=\"" + std::string(anchor) + "\">" + escaped(text) + "</text>\n";
+    return "  <text x='" + place(x) + "' y='" + place(y) + "' class='" + std::string(classes) +
+           "' text-anchor='" + std::string(anchor) + "'>" + escaped(text) + "</text>\n";
 }
 
 std::string line_at(double x, double from, double to, std::string_view kind) {
-    return "  <line x1=\"" + place(x) + "\" x2=\"" + place(x) + "\" y1=\"" + place(from) +
-           "\" y2=\"" + place(to) + "\" class=\"" + std::string(kind) + "\"/>\n";
+    return "  <line x1='" + place(x) + "' x2='" + place(x) + "' y1='" + place(from) + "' y2='" +
+           place(to) + "' class='" + std::string(kind) + "'/>\n";
 }
 
 std::string times(double ratio) {
@@ -141,11 +141,10 @@ public:
     [[nodiscard]] std::vector<double> ticks() const {
         const bool wide = most_ / least_ > 30;
         std::vector<double> found;
-        for (double power = 1; power <= most_; power *= 10) {
+        for (const double power : {1.0, 10.0, 100.0, 1e3, 1e4, 1e5}) {
             for (const double factor : {1.0, 2.0, 5.0}) {
-                const double tick = power * factor;
-                if (tick <= most_ && (factor == 1 || !wide)) {
-                    found.push_back(tick);
+                if (power * factor <= most_ && (factor == 1 || !wide)) {
+                    found.push_back(power * factor);
                 }
             }
         }
@@ -197,11 +196,11 @@ std::string panel_text(const Panel& panel, const Axis& axis, double y) {
         const bool ours = bar.system == "roomd";
         out += text_at(bars_left - 10, y + 13, ours ? "strong" : "name", proper_name(bar.system),
                        "end");
-        out += "  <rect x=\"" + place(from) + "\" y=\"" + place(y) + "\" width=\"" +
-               place(std::max(to - from, 2.0)) + "\" height=\"" + place(bar_height) +
-               "\" rx=\"2\" class=\"" + std::string(kind) + "\"/>\n";
-        out += "  <text x=\"" + place(to + 9) + "\" y=\"" + place(y + 13) +
-               "\"><tspan class=\"strong\">" + times(bar.to_floor) + "</tspan>  " +
+        out += "  <rect x='" + place(from) + "' y='" + place(y) + "' width='" +
+               place(std::max(to - from, 2.0)) + "' height='" + place(bar_height) +
+               "' rx='2' class='" + std::string(kind) + "'/>\n";
+        out += "  <text x='" + place(to + 9) + "' y='" + place(y + 13) +
+               "'><tspan class='strong'>" + times(bar.to_floor) + "</tspan>  " +
                micros(bar.cost_us) + "</text>\n";
         y += bar_step;
     }
@@ -232,14 +231,14 @@ std::string drawn(const Report& report) {
     }
     const double height = bottom + footer_height;
     const std::string size = place(width) + " " + place(height);
-    std::string out = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 " + size +
-                      "\" width=\"" + place(width) + "\" height=\"" + place(height) +
-                      "\" role=\"img\" aria-labelledby=\"title text\">\n"
-                      "  <title id=\"title\">CPU time per delivered message</title>\n"
-                      "  <desc id=\"text\">" +
+    std::string out = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 " + size + "' width='" +
+                      place(width) + "' height='" + place(height) +
+                      "' role='img' aria-labelledby='title text'>\n"
+                      "  <title id='title'>CPU time per delivered message</title>\n"
+                      "  <desc id='text'>" +
                       escaped(told(panels)) + "</desc>\n  <style>" + std::string(style) +
-                      "</style>\n  <rect class=\"page\" x=\"0.5\" y=\"0.5\" width=\"" +
-                      place(width - 1) + "\" height=\"" + place(height - 1) + "\" rx=\"10\"/>\n";
+                      "</style>\n  <rect class='page' x='0.5' y='0.5' width='" + place(width - 1) +
+                      "' height='" + place(height - 1) + "' rx='10'/>\n";
     out += text_at(28, 40, "title", "CPU time per delivered message, beside the floor");
     out +=
         text_at(28, 62, "",

@@ -36,17 +36,20 @@ bool is_latency(Metric metric) {
     return metric == Metric::latency_p50_us || metric == Metric::latency_p99_us;
 }
 
+std::string to_floor(const Row& row, const Figure& figure) {
+    if (row.system == "floor") {
+        return "1.00";
+    }
+    return figure.to_floor ? three_digits(*figure.to_floor) : std::string();
+}
+
 void set_figures(TextTable& table, const Row& row, const Row* roomd) {
     for (const Figure& figure : row.figures) {
         const std::string header(header_of(figure.metric));
         const bool first = &figure == row.figures.data();
         table.set(header, cell_of(figure));
         if (first || is_latency(figure.metric)) {
-            const std::string against = first ? "x floor" : header.substr(0, 3) + " x floor";
-            const bool itself = row.system == "floor";
-            table.set(against, itself            ? "1.00"
-                               : figure.to_floor ? three_digits(*figure.to_floor)
-                                                 : "");
+            table.set(first ? "x floor" : header.substr(0, 3) + " x floor", to_floor(row, figure));
         }
         const Figure* ours = roomd == nullptr ? nullptr : figure_of(*roomd, figure.metric);
         if (first && ours != nullptr && ours->median > 0) {
@@ -110,9 +113,9 @@ std::string latency_table(const Rows& rows, const Ink& ink) {
         any = true;
         table.next_row();
         table.set("latency in us", std::string(proper_name(row.system)));
-        for (const auto& [name, share] : quantiles) {
-            const auto at_share = [share](const Result& run) { return run.latency.at(share); };
-            table.set(name, three_digits(middle_of_runs(row, at_share) / 1e3));
+        for (const Quantile& quantile : quantiles) {
+            const auto value = [&](const Result& run) { return run.latency.at(quantile.share); };
+            table.set(quantile.name, three_digits(middle_of_runs(row, value) / 1e3));
         }
         table.set("max", three_digits(static_cast<double>(most) / 1e3));
         const auto late = [](const Result& run) { return run.lateness.at(0.99); };

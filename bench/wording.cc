@@ -25,8 +25,8 @@ std::string counted(std::uint64_t number, std::string_view one) {
     return text;
 }
 
-std::string_view load_words(const Scenario& scenario) {
-    switch (scenario.load) {
+std::string_view load_words(Load load) {
+    switch (load) {
     case Load::fanout:
         return "";
     case Load::connect:
@@ -48,7 +48,7 @@ std::string pace_words(const Scenario& scenario) {
     if (scenario.rate > 0) {
         return point_text(scenario.rate) + " msg/s";
     }
-    if (scenario.load == Load::idle || scenario.load == Load::connect) {
+    if (scenario.publishers == 0) {
         return {};
     }
     std::string text = with_commas(scenario.window) + " in flight";
@@ -85,24 +85,20 @@ std::string three_digits(double number) {
     if (!std::isfinite(number)) {
         return "-";
     }
-    if (number < 0) {
-        return '-' + three_digits(-number);
-    }
-    if (number == 0) {
-        return "0";
-    }
-    if (number >= 1e18) {
+    const double size = std::abs(number);
+    if (size == 0 || size >= 1e18) {
         return fixed(number, 0);
     }
     // Rounded first, so that 9.996 becomes 10.0 and not 10.00.
-    const int exponent = static_cast<int>(std::floor(std::log10(number)));
+    const int exponent = static_cast<int>(std::floor(std::log10(size)));
     const double step = std::pow(10.0, exponent - 2);
-    const double rounded = std::round(number / step) * step;
+    const double rounded = std::round(size / step) * step;
+    const std::string sign = number < 0 ? "-" : "";
     if (rounded >= 999.5) {
-        return with_commas(static_cast<std::uint64_t>(std::llround(rounded)));
+        return sign + with_commas(static_cast<std::uint64_t>(std::llround(rounded)));
     }
     const int whole_digits = static_cast<int>(std::floor(std::log10(rounded) + 1e-9));
-    return fixed(rounded, std::clamp(2 - whole_digits, 0, 12));
+    return sign + fixed(rounded, std::clamp(2 - whole_digits, 0, 12));
 }
 
 std::string bytes_text(double bytes) {
@@ -189,29 +185,25 @@ std::string value_text(Metric metric, double value) {
 }
 
 std::string describe(const Scenario& scenario) {
+    const bool silent = scenario.load == Load::idle || scenario.load == Load::connect;
     std::string text;
-    const auto add = [&text](std::string_view part) {
-        if (!part.empty()) {
+    const auto add = [&text](bool wanted, std::string_view part) {
+        if (wanted && !part.empty()) {
             text += text.empty() ? "" : ", ";
             text += part;
         }
     };
-    if (scenario.load == Load::idle || scenario.load == Load::connect) {
-        add(counted(connections(scenario), "connection"));
-        add(scenario.rooms > 1 ? counted(scenario.rooms, "room") : std::string());
-        add(load_words(scenario));
-    } else {
-        add(load_words(scenario));
-        add(scenario.rooms > 1 ? counted(scenario.rooms, "room") : std::string());
-        add(counted(scenario.publishers, "publisher"));
-        if (scenario.load != Load::echo) {
-            add(counted(scenario.members, "member") + (scenario.rooms > 1 ? " each" : ""));
-        }
-        add(scenario.stalled > 0 ? with_commas(scenario.stalled) + " more that never read" : "");
-        add(with_commas(scenario.size) + " B");
-        add(pace_words(scenario));
-    }
-    add(dialect_text(scenario.dialect));
+    const std::string each = scenario.rooms > 1 ? " each" : "";
+    add(silent, counted(connections(scenario), "connection"));
+    add(!silent, load_words(scenario.load));
+    add(scenario.rooms > 1, counted(scenario.rooms, "room"));
+    add(silent, load_words(scenario.load));
+    add(!silent && scenario.publishers > 0, counted(scenario.publishers, "publisher"));
+    add(!silent && scenario.load != Load::echo, counted(scenario.members, "member") + each);
+    add(scenario.stalled > 0, with_commas(scenario.stalled) + " more that never read");
+    add(!silent, with_commas(scenario.size) + " B");
+    add(!silent, pace_words(scenario));
+    add(true, dialect_text(scenario.dialect));
     return text;
 }
 
