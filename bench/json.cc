@@ -185,6 +185,7 @@ Json json_of(const Row& row) {
         {"ok", row.ok()},
         {"figures", array_of(row.figures)},
         {"goals", array_of(row.goals)},
+        {"sender_late", sender_late(row)},
         {"runs", array_of(row.runs)},
     };
 }

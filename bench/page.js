@@ -144,7 +144,7 @@ const first_metric = group => group.flatMap(row => row.figures)[0]?.metric;
 const figure_of = (row, metric) => row?.figures.find(figure => figure.metric === metric);
 const row_of = (group, system) => group.find(row => row.system === system);
 const runs_text = row => plural(row.runs.length, 'run') +
-  (['idle', 'connect'].includes(row.scenario.load) ? '' : ` of ${whole(row.scenario.seconds)} s`);
+  (['idle', 'connect'].includes(row.scenario.load) ? '' : ` of ${bare(whole(row.scenario.seconds) + ' ').trim()} s`);
 const dialect_text = row => row.scenario.dialect === 'plain' ? '' : `${row.scenario.dialect} format`;
 const base_title = row => !row.series ? row.scenario.name
   : row.scenario.name === 'growth' ? `Growth with ${row.series}` : `${row.scenario.name}: growth with ${row.series}`;
@@ -217,6 +217,10 @@ function notes(rows) {
   const bound = [...new Set(rows.filter(row => row.runs.some(run => run.generator_bound)).map(row => row.name))];
   if (bound.length) {
     found.push(h('p', {class: 'note'}, `The generator was the bottleneck with ${listed(bound)}: rate and latency there are its own, the cost is the server’s.`));
+  }
+  const late = rows.filter(row => row.sender_late).map(row => row.name);
+  if (late.length) {
+    found.push(h('p', {class: 'note bad'}, `The sender itself was late with ${listed([...new Set(late)])}: latencies there are the generator’s as much as the server’s.`));
   }
   return found;
 }
@@ -303,7 +307,7 @@ function bars(group, metric) {
   return place(width => {
     const log = log_bars && floor;
     const top = floor ? 26 : 8, step = 30, thick = 16;
-    const left = 82, right = width - (floor ? 128 : 74);
+    const left = 82, right = width - (floor ? 138 : 80);
     const bottom = top + rows.length * step;
     const svg = picture(width, bottom + 26, `${title_of(group)}: ${known[0]?.label ?? metric}`, description);
     if (!known.length) return svg;
@@ -361,6 +365,10 @@ function bars_caption(group, metric) {
   const parts = [h('strong', {}, `roomd: ${units[ours.unit](ours.median)}`)];
   if (ours.to_floor) parts.push(`, ${three(ours.to_floor)} times the floor`);
   parts.push('. ');
+  if (!peers.length && ours.to_best_peer && report.rows.some(row => row.system === ours.best_peer)) {
+    const {name} = report.rows.find(row => row.system === ours.best_peer);
+    parts.push(`The nearest of the others, ${name}, which has but one format, costs ${three(1 / ours.to_best_peer)} times as much.`);
+  }
   if (peers.length) {
     const best = peers[0];
     const times = best.value / ours.median;
@@ -765,12 +773,12 @@ function facts() {
 
 /** One sentence: how roomd stands. */
 function lead() {
-  const compared = groups.filter(group => group[0].series === '').map(group => figure_of(row_of(group, 'roomd'), 'cost_us')).filter(figure => figure?.to_best_peer);
+  const compared = groups.filter(group => group[0].series === '' && first_metric(group) === 'cost_us').map(group => figure_of(row_of(group, 'roomd'), 'cost_us')).filter(figure => figure?.to_best_peer);
   if (!compared.length) return '';
   const won = compared.filter(figure => figure.to_best_peer < 1).length;
   const gains = compared.map(figure => 1 / figure.to_best_peer);
   const reach = [Math.min(...gains), Math.max(...gains)].map(three).join(' to ');
-  return h('p', {class: 'lead'}, `In ${won} of ${plural(compared.length, 'scenario')} a delivery costs roomd less CPU than any other server: the next best takes ${reach} times as much.`);
+  return h('p', {class: 'lead'}, `In ${won} of ${plural(compared.length, 'comparison')} a delivery costs roomd less CPU than any other server: the next best takes ${reach} times as much.`);
 }
 
 function build_page() {

@@ -135,6 +135,44 @@ std::string heading(const Row& row, const Ink& ink) {
     return out + line.substr(name.size());
 }
 
+std::string failures_text(const Rows& rows, const Ink& ink) {
+    const auto failed = [](const Result& run) { return !run.ok(); };
+    std::string out;
+    for (const Row* const row : rows) {
+        const auto failures = std::ranges::count_if(row->runs, failed);
+        if (failures == 0) {
+            continue;
+        }
+        std::string text(proper_name(row->system));
+        text += row->series.empty() ? "" : " at " + point_text(row->at) + ' ' + row->series;
+        text += ": INCOMPLETE in " + std::to_string(failures) + " of " +
+                std::to_string(row->runs.size()) +
+                " runs: " + std::ranges::find_if(row->runs, failed)->failure;
+        out += ink.bad;
+        out += wrapped(text, table_indent, table_indent + 2);
+        out += ink.plain;
+    }
+    return out;
+}
+
+/// Each of which `is_so`, once: "roomd, Redis".
+template <typename IsSo>
+std::string names_of(const Rows& rows, IsSo is_so) {
+    std::vector<std::string_view> names;
+    for (const Row* const row : rows) {
+        const std::string_view name = proper_name(row->system);
+        if (is_so(*row) && std::ranges::find(names, name) == names.end()) {
+            names.push_back(name);
+        }
+    }
+    std::string text;
+    for (const std::string_view name : names) {
+        text += text.empty() ? "" : ", ";
+        text += name;
+    }
+    return text;
+}
+
 } // namespace
 
 std::string wrapped(std::string_view text, std::size_t first, std::size_t hanging) {
@@ -162,38 +200,22 @@ std::string cell_of(const Figure& figure) {
 }
 
 std::string notes_text(const Rows& rows, const Ink& ink) {
-    std::string out;
-    std::vector<std::string_view> bound;
-    const auto failed = [](const Result& run) { return !run.ok(); };
-    for (const Row* const entry : rows) {
-        const Row& row = *entry;
-        const auto failures = std::ranges::count_if(row.runs, failed);
-        if (failures > 0) {
-            std::string text(proper_name(row.system));
-            text += row.series.empty() ? "" : " at " + point_text(row.at) + ' ' + row.series;
-            text += ": INCOMPLETE in " + std::to_string(failures) + " of " +
-                    std::to_string(row.runs.size()) +
-                    " runs: " + std::ranges::find_if(row.runs, failed)->failure;
-            out += ink.bad;
-            out += wrapped(text, table_indent, table_indent + 2);
-            out += ink.plain;
-        }
-        const std::string_view name = proper_name(row.system);
-        if (std::ranges::any_of(row.runs, &Result::generator_bound) &&
-            std::ranges::find(bound, name) == bound.end()) {
-            bound.push_back(name);
-        }
-    }
-    if (!bound.empty()) {
-        std::string text = "note: the generator was the bottleneck with ";
-        for (const std::string_view name : bound) {
-            text += name;
-            text += name == bound.back() ? "; " : ", ";
-        }
-        out += ink.faint;
-        out += wrapped(text + "rate and latency there are its own, the cost is the server's",
-                       table_indent, table_indent + 2);
+    std::string out = failures_text(rows, ink);
+    const auto add = [&](std::string_view attributes, const std::string& text) {
+        out += attributes;
+        out += wrapped("note: " + text, table_indent, table_indent + 2);
         out += ink.plain;
+    };
+    const std::string bound = names_of(rows, [](const Row& row) {
+        return std::ranges::any_of(row.runs, &Result::generator_bound);
+    });
+    if (!bound.empty()) {
+        add(ink.faint, "the generator was the bottleneck with " + bound +
+                           "; rate and latency there are its own, the cost is the server's");
+    }
+    if (const std::string late = names_of(rows, sender_late); !late.empty()) {
+        add(ink.bad, "the sender itself was late with " + late +
+                         "; latencies there are the generator's as much as the server's");
     }
     return out;
 }

@@ -250,6 +250,14 @@ const Figure* figure_of(const Row& row, Metric metric) {
     return found == row.figures.end() ? nullptr : &*found;
 }
 
+bool sender_late(const Row& row) {
+    const double latency =
+        middle_of_runs(row, [](const Result& run) { return run.latency.at(0.5); });
+    const double lateness =
+        middle_of_runs(row, [](const Result& run) { return run.lateness.at(0.99); });
+    return latency > 0 && lateness > latency;
+}
+
 double middle_of(std::vector<double> values) {
     if (values.empty()) {
         return 0;

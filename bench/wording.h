@@ -54,6 +54,10 @@ using Rows = std::vector<const Row*>;
 /// The row of `system`; nullptr if it was not run.
 [[nodiscard]] const Row* row_of(const Rows& rows, std::string_view system);
 
+/// The sender ran so late, against its own schedule, that the latencies are its own as well: in the
+/// median run one message in a hundred later than half of all deliveries took.
+[[nodiscard]] bool sender_late(const Row& row);
+
 /// What to type to run these rows again. Says what differs from roombench's defaults, and whom to
 /// compare with.
 [[nodiscard]] std::string repeat_command(const Rows& rows);

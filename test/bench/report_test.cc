@@ -193,6 +193,7 @@ TEST_CASE("table: it fits 100 columns and tells everything of a scenario") {
     CHECK(contains(text, "p99.9"));
     CHECK(contains(text, "most / least"));
     CHECK(contains(text, "note: the generator was the bottleneck with roomd, floor;"));
+    CHECK_FALSE(contains(text, "late with"));
     CHECK(contains(text, "met      at most 1.3 x the floor"));
     CHECK(contains(text, "NOT MET  at most 1/5 of Redis and NATS"));
     CHECK(contains(text, "Goals: 10 of 11 met"));
@@ -210,6 +211,19 @@ TEST_CASE("table: a failure is said plainly and breaks no line") {
     CHECK(contains(line_of(text, "NATS "), "INCOMPLETE"));
     CHECK(longest_line(text) <= 100);
     CHECK_FALSE(contains(text, "Goals:"));
+}
+
+TEST_CASE("table: a sender that was late itself is named") {
+    Result run;
+    run.seconds = 1;
+    run.latency.record(1000, 1000);
+    run.lateness.record(10, 1000);
+    Report report;
+    report.rows.push_back(row_with("roomd", {run}));
+    CHECK_FALSE(contains(table_text(report, {}), "late with"));
+    report.rows[0].runs[0].lateness.record(2000, 20);
+    CHECK(contains(table_text(report, {}), "note: the sender itself was late with roomd;"));
+    CHECK(json::parse(to_json(report))["rows"][0]["sender_late"] == true);
 }
 
 TEST_CASE("table: an unfinished report says what was not run") {
