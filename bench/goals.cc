@@ -16,7 +16,7 @@ constexpr double growth_max = 1.2;
 constexpr double idle_bytes_max = 400;
 
 std::string times(double factor) {
-    return three_digits(factor) + " x ";
+    return point_text(factor) + " x ";
 }
 
 void to_floor(Row& row, Metric metric, double factor, const std::string& what = "") {

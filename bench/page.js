@@ -192,7 +192,7 @@ function figures_table(group, metric) {
       figure ? show(figure.median) : row.runs.length ? 'incomplete' : 'not run',
       figure && row.runs.length > 1 ? `${show(figure.least)} – ${show(figure.most)}` : '',
       row.system === 'floor' ? '1.00' : figure?.to_floor ? three(figure.to_floor) : '',
-      figure && ours ? three(figure.median / ours) : '',
+      figure && ours && group.length > 1 ? three(figure.median / ours) : '',
       metric === 'cost_us' && figure ? three(median(complete(row).map(run => run.deliveries_per_second))) : '',
     ]};
   });
@@ -607,7 +607,7 @@ function growth_card(group) {
   return card(group, true, `${label} against ${series_words[series] ?? series}${y.log ? '; both axes are logarithmic' : ''}; ${runs_text(group[0])} for each point`, key, box,
     ours ? h('figcaption', {}, h('strong', {}, `roomd: ${unit(ours.points[0][1])} at ${plural_of(places[0], series)}, ${unit(ours.points.at(-1)[1])} at ${whole(places.at(-1))}`),
              `; the largest is ${three(reach(ours))} times the smallest.`) : '',
-    table(`${label} by ${series}, medians; the bands in the picture reach from the least to the most of the runs`, [series_words[series] ?? series, ...lines.map(line => line.name)], rows));
+    table(`${label} by ${series}${group[0].runs.length > 1 ? ', medians; the bands in the picture reach from the least to the most of the runs' : ''}`, [series_words[series] ?? series, ...lines.map(line => line.name)], rows));
 }
 
 // ---- memory -----------------------------------------------------------------------------------------

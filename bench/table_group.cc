@@ -72,7 +72,7 @@ void set_rate_and_memory(TextTable& table, const Row& row) {
 }
 
 std::string figures_table(const Rows& rows, const Ink& ink) {
-    const Row* roomd = row_of(rows, "roomd");
+    const Row* roomd = rows.size() > 1 ? row_of(rows, "roomd") : nullptr;
     TextTable table;
     for (const Row* const entry : rows) {
         const Row& row = *entry;
