@@ -49,26 +49,47 @@ void judge_memory(Row& row) {
     }
 }
 
-/// The cost at the smallest point of the same series; nothing for that point itself.
-std::optional<double> cost_at_first(const Row& row, std::span<const Row> rows) {
-    const Row* first = &row;
-    for (const Row& other : rows) {
-        const bool same = other.series == row.series && other.system == row.system &&
-                          other.scenario.dialect == row.scenario.dialect &&
-                          other.scenario.name == row.scenario.name;
-        first = same && other.at < first->at ? &other : first;
-    }
-    const Figure* const figure = figure_of(*first, Metric::cost_us);
-    return figure == nullptr || first == &row ? std::nullopt : std::optional(figure->median);
+std::optional<double> cost_of(const Row& row) {
+    const Figure* const figure = figure_of(row, Metric::cost_us);
+    return figure == nullptr ? std::nullopt : std::optional(figure->median);
 }
 
-void judge_growth(Row& row, std::span<const Row> rows) {
-    const auto first = cost_at_first(row, rows);
+/// What the floor costs at the same point; nothing if it was not run.
+std::optional<double> floor_cost_of(const Row& row) {
     const Figure* const figure = figure_of(row, Metric::cost_us);
-    if (first && figure != nullptr) {
-        row.goals.push_back({"at most " + times(growth_max) + "what the first point costs",
-                             figure->median <= *first * growth_max});
+    return figure == nullptr || !figure->to_floor || *figure->to_floor <= 0
+               ? std::nullopt
+               : std::optional(figure->median / *figure->to_floor);
+}
+
+/// The cheapest point of the same series that is smaller; nullptr at the first.
+const Row* cheapest_before(const Row& row, std::span<const Row> rows) {
+    const Row* cheapest = nullptr;
+    for (const Row& other : rows) {
+        const bool before = other.series == row.series && other.system == row.system &&
+                            other.scenario.dialect == row.scenario.dialect && other.at < row.at;
+        if (before && cost_of(other) &&
+            (cheapest == nullptr || cost_of(other) < cost_of(*cheapest))) {
+            cheapest = &other;
+        }
     }
+    return cheapest;
+}
+
+/// What grows for everybody, because the kernel's own work does, is not roomd's.
+void judge_growth(Row& row, std::span<const Row> rows) {
+    const Row* const before = cheapest_before(row, rows);
+    const auto cost = cost_of(row);
+    if (before == nullptr || !cost) {
+        return;
+    }
+    const auto floor = floor_cost_of(row);
+    const auto floor_before = floor_cost_of(*before);
+    const double everybodys = floor && floor_before ? std::max(*floor / *floor_before, 1.0) : 1.0;
+    const double growth = *cost / cost_of(*before).value_or(*cost) / everybodys;
+    row.goals.push_back({"at most " + times(growth_max) + "the cheapest smaller point" +
+                             (floor ? ", beyond what the floor grows" : ""),
+                         growth <= growth_max});
 }
 
 void judge_standard(Row& row) {

@@ -184,14 +184,29 @@ TEST_CASE("goals: what was not run is not judged, and nobody but roomd is") {
     CHECK(verdict(row).empty());
 }
 
-TEST_CASE("goals: growth is measured from the first point, which itself has no goal") {
-    std::vector<Row> rows{point(10, 1.0), point(100, 1.2), point(1000, 1.21)};
+TEST_CASE("goals: growth is measured from the cheapest smaller point; the first has no goal") {
+    std::vector<Row> rows{point(10, 1.5), point(100, 1.0), point(1000, 1.2), point(10000, 1.21)};
     judge(rows);
     CHECK(rows[0].goals.empty());
     REQUIRE(rows[1].goals.size() == 1);
     CHECK(rows[1].goals[0].met);
     REQUIRE(rows[2].goals.size() == 1);
-    CHECK_FALSE(rows[2].goals[0].met);
+    CHECK(rows[2].goals[0].met);
+    REQUIRE(rows[3].goals.size() == 1);
+    CHECK_FALSE(rows[3].goals[0].met);
+}
+
+TEST_CASE("goals: what the floor grows by is not held against roomd, what it shrinks by no gain") {
+    std::vector<Row> rows{point(10, 1.0), point(100, 2.0), point(1000, 1.1)};
+    rows[0].figures[0].to_floor = 1.0;
+    rows[1].figures[0].to_floor = 1.15; // the floor: 1.74
+    rows[2].figures[0].to_floor = 2.2;  // the floor: 0.5
+    judge(rows);
+    CHECK(rows[1].goals[0].met);
+    CHECK(rows[2].goals[0].met);
+    rows[1].figures[0].to_floor = 1.25; // the floor: 1.6
+    judge(rows);
+    CHECK_FALSE(rows[1].goals[0].met);
 }
 
 TEST_CASE("plan: beside others five rounds, alone one, and what is asked for is not changed") {
