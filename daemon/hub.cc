@@ -20,8 +20,8 @@ std::string epoch_text(std::uint64_t number) {
 } // namespace
 
 Hub::Hub(const Limits& limits, Counters& counters, Arena& arena, HashKey hash_key)
-    : limits_(&limits), counters_(&counters), arena_(&arena), hash_key_(hash_key),
-      nicks_(0, NameHash{hash_key}), room_names_(0, NameHash{hash_key}) {}
+    : limits_(&limits), counters_(&counters), arena_(&arena), hash_key_(hash_key), nicks_(hash_key),
+      room_names_(hash_key) {}
 
 Hub::~Hub() = default;
 
@@ -72,6 +72,14 @@ HistoryLimits Hub::history_limits(const Name& name) const {
         }
     }
     return limits;
+}
+
+Key Hub::find_nick(std::string_view folded) const {
+    return nicks_.find(folded, folded_name_of(members_));
+}
+
+Key Hub::find_room(std::string_view folded) const {
+    return room_names_.find(folded, folded_name_of(rooms_));
 }
 
 void Hub::reply(Key key, const Event& event) {
@@ -134,11 +142,8 @@ Hub::Target Hub::find_target(const Member& member, std::string_view room) const 
     Target target;
     auto name = Name::parse(room, NameKind::room, ScriptPolicy::any);
     if (const Name* const valid = std::get_if<Name>(&name); valid != nullptr) {
-        const auto found = room_names_.find(valid->folded());
-        if (found != room_names_.end()) {
-            target.key = found->second;
-            target.room = rooms_.at(target.key).get();
-        }
+        target.key = find_room(valid->folded());
+        target.room = target.key ? rooms_.at(target.key).get() : nullptr;
     }
     for (std::size_t index = 0; index < member.rooms.size(); ++index) {
         if (target.room != nullptr && member.rooms[index].room == target.key) {
@@ -186,9 +191,8 @@ Hub::Target Hub::require(Member& member, std::string_view verb,
 }
 
 Room* Hub::make_room(const Name& name, Key& key) {
-    const auto found = room_names_.find(name.folded());
-    if (found != room_names_.end()) {
-        key = found->second;
+    key = find_room(name.folded());
+    if (key) {
         return rooms_.at(key).get();
     }
     if (rooms_.size() >= limits_->rooms_max) {
@@ -210,7 +214,7 @@ Room* Hub::make_room(const Name& name, Key& key) {
     Room* const room = rooms_.at(key).get();
     room->topic = std::move(topic);
     room->empty_since = now_;
-    room_names_.emplace(room->name.folded(), key);
+    room_names_.insert(room->name.folded(), key, folded_name_of(rooms_));
     return room;
 }
 
@@ -219,7 +223,7 @@ void Hub::forget_room(Key key) {
     assert(room.members() == 0);
     wait_rooms_ -= room.slow == SlowPolicy::wait ? 1U : 0U;
     history_bytes_ -= room.history.bytes_held();
-    room_names_.erase(room.name.folded());
+    room_names_.erase(room.name.folded(), folded_name_of(rooms_));
     rooms_.erase(key);
 }
 

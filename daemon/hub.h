@@ -14,8 +14,9 @@
 
 #include "daemon/config.h"
 #include "daemon/counters.h"
+#include "daemon/memberships.h"
+#include "daemon/name_table.h"
 #include "daemon/room.h"
-#include "daemon/sip_hash.h"
 #include "protocol/command.h"
 #include "protocol/event.h"
 
@@ -28,12 +29,6 @@
 #include <vector>
 
 namespace roomd {
-
-/// Where a member is seated. Rooms in the order joined; the last is the current one.
-struct Membership {
-    Key room;
-    std::uint32_t seat;
-};
 
 /// What was said before is sent in portions, as fast as the reader takes it; the reply comes when
 /// it is through.
@@ -49,8 +44,7 @@ struct Replay {
 struct Member {
     Recipient* recipient;
     Name nick;
-    std::vector<Membership> rooms;
-    std::unique_ptr<Replay> replay;
+    Memberships rooms;
     Dialect dialect;
     ScriptPolicy scripts;
     bool echo = false;    // hears its own messages in event format
@@ -63,6 +57,15 @@ struct Member {
 [[nodiscard]] inline bool hears_itself(const Member& member) {
     return member.dialect.format == Format::plain ||
            (member.dialect.format == Format::event && member.echo);
+}
+
+/// For the NameTables: the names behind their keys.
+[[nodiscard]] inline auto folded_name_of(const SlotMap<Member>& members) {
+    return [&members](Key key) { return members.at(key).nick.folded(); };
+}
+
+[[nodiscard]] inline auto folded_name_of(const SlotMap<std::unique_ptr<Room>>& rooms) {
+    return [&rooms](Key key) { return rooms.at(key)->name.folded(); };
 }
 
 class Hub {
@@ -159,8 +162,6 @@ public:
     void check() const;
 
 private:
-    using NameTable = std::unordered_map<std::string_view, Key, NameHash>;
-
     struct Target { // the room a command means, or the reason why none
         Room* room = nullptr;
         Key key;
@@ -175,6 +176,9 @@ private:
     };
 
     // hub.cc
+    /// Who bears this folded name, or an empty key.
+    [[nodiscard]] Key find_nick(std::string_view folded) const;
+    [[nodiscard]] Key find_room(std::string_view folded) const;
     void reply_to(Member& member, const Event& event);
     void reply_error(Member& member, std::string_view verb, ErrorCode code, std::string_view text);
     void catch_up(Member& member);
@@ -233,6 +237,7 @@ private:
     SlotMap<std::unique_ptr<Room>> rooms_;
     NameTable nicks_;
     NameTable room_names_;
+    std::unordered_map<std::uint32_t, Replay> replays_; // by the member's slot: few have one
     std::vector<Key> dirty_;
     std::vector<Key> handed_out_; // rooms whose runs are to be released
     std::vector<Key> crowds_;

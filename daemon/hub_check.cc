@@ -1,5 +1,6 @@
 #include "daemon/hub.h"
 
+#include <algorithm>
 #include <cassert>
 
 // What must always be true of a hub: for tests and the simulator.
@@ -10,15 +11,21 @@ void Hub::check() const {
     rooms_.check();
     assert(nicks_.size() == members_.size());
     assert(room_names_.size() == rooms_.size());
+    assert(std::all_of(replays_.begin(), replays_.end(), [this](const auto& replay) {
+        return members_.find(members_.key_at(replay.first)) != nullptr;
+    }));
     std::size_t seats = 0;
     for (std::uint32_t slot = 0; slot < members_.slot_count(); ++slot) {
         seats += check_member(slot);
     }
     std::uint64_t history = 0;
-    for (const auto& [name, key] : room_names_) {
-        const Room& room = *rooms_.at(key);
-        seats -= check_room(room);
-        history += room.history.bytes_held();
+    for (std::uint32_t slot = 0; slot < rooms_.slot_count(); ++slot) {
+        const Key key = rooms_.key_at(slot);
+        if (const std::unique_ptr<Room>* const room = rooms_.find(key); room != nullptr) {
+            assert(find_room((*room)->name.folded()) == key);
+            seats -= check_room(**room);
+            history += (*room)->history.bytes_held();
+        }
     }
     assert(history == history_bytes_);
     assert(seats == 0);
@@ -30,7 +37,7 @@ std::size_t Hub::check_member(std::uint32_t slot) const {
     if (member == nullptr) {
         return 0;
     }
-    assert(nicks_.at(member->nick.folded()) == members_.key_at(slot));
+    assert(find_nick(member->nick.folded()) == members_.key_at(slot));
     assert(member->rooms.size() <= limits_->rooms_per_member_max);
     for (const Membership& membership : member->rooms) {
         const Room& room = *rooms_.at(membership.room);

@@ -10,10 +10,10 @@ Key Hub::enter(Recipient& recipient, Dialect dialect, ScriptPolicy scripts) {
     std::variant<Name, BadName> name = BadName{};
     do { // somebody may have taken the name of a guest to come
         name = Name::parse("guest-" + std::to_string(++guests_), NameKind::nick, ScriptPolicy::any);
-    } while (nicks_.contains(std::get<Name>(name).folded()));
-    const Key key = members_.insert(
-        Member{&recipient, std::get<Name>(std::move(name)), {}, nullptr, dialect, scripts});
-    nicks_.emplace(members_.at(key).nick.folded(), key);
+    } while (find_nick(std::get<Name>(name).folded()));
+    const Key key =
+        members_.insert(Member{&recipient, std::get<Name>(std::move(name)), {}, dialect, scripts});
+    nicks_.insert(members_.at(key).nick.folded(), key, folded_name_of(members_));
     return key;
 }
 
@@ -26,7 +26,8 @@ void Hub::leave(Key key, std::string_view reason) {
     while (!member->rooms.empty()) {
         leave_room(key, *member, member->rooms.size() - 1, reason);
     }
-    nicks_.erase(member->nick.folded());
+    nicks_.erase(member->nick.folded(), folded_name_of(members_));
+    replays_.erase(key.slot);
     members_.erase(key);
 }
 
@@ -58,9 +59,7 @@ void Hub::apply(Key key, const Join& command) {
     const Name& name = std::get<Name>(parsed);
     const Target target = find_target(member, name.text());
     if (target.seated) { // makes it the current room
-        std::rotate(member.rooms.begin() + static_cast<std::ptrdiff_t>(target.index),
-                    member.rooms.begin() + static_cast<std::ptrdiff_t>(target.index) + 1,
-                    member.rooms.end());
+        member.rooms.make_last(target.index);
     }
     if (!std::holds_alternative<std::monostate>(command.from) && target.room != nullptr) {
         start_replay(key, member, target, command.from, "join");
@@ -104,7 +103,7 @@ Room* Hub::enter_room(Key key, Member& member, const Name& name, std::string_vie
         announce(*room, room_key, JoinEvent{room->name.text(), member.nick.text()},
                  {key.slot, true}, 0);
     }
-    member.rooms.push_back({room_key, room->seat(member.dialect, *member.recipient, key.slot)});
+    member.rooms.add({room_key, room->seat(member.dialect, *member.recipient, key.slot)});
     room->blocked_readers += room->slow == SlowPolicy::wait && member.blocked ? 1U : 0U;
     return room;
 }
@@ -125,7 +124,7 @@ void Hub::leave_room(Key key, Member& member, std::size_t index, std::string_vie
     const Membership membership = member.rooms[index];
     Room& room = *rooms_.at(membership.room);
     const std::uint32_t moved = room.unseat(member.dialect, membership.seat);
-    member.rooms.erase(member.rooms.begin() + static_cast<std::ptrdiff_t>(index));
+    member.rooms.remove(index);
     if (moved != UINT32_MAX) {
         set_seat(members_.key_at(moved), membership.room, membership.seat);
     }
@@ -210,8 +209,8 @@ bool Hub::rename(Key key, Member& member, std::string_view nick, std::string_vie
         return false;
     }
     Name& name = std::get<Name>(parsed);
-    const auto holder = nicks_.find(name.folded());
-    if (holder != nicks_.end() && holder->second != key) {
+    const Key holder = find_nick(name.folded());
+    if (holder && holder != key) {
         reply_error(member, verb, ErrorCode::name_taken,
                     "somebody is called " + std::string(name.text()) + " already");
         return false;
@@ -219,10 +218,9 @@ bool Hub::rename(Key key, Member& member, std::string_view nick, std::string_vie
     if (name.text() == member.nick.text()) {
         return true;
     }
-    const Name old = std::move(member.nick);
-    nicks_.erase(old.folded());
-    member.nick = std::move(name);
-    nicks_.emplace(member.nick.folded(), key);
+    nicks_.erase(member.nick.folded(), folded_name_of(members_));
+    const Name old = std::exchange(member.nick, std::move(name));
+    nicks_.insert(member.nick.folded(), key, folded_name_of(members_));
     for (const Membership& membership : member.rooms) {
         Room& room = *rooms_.at(membership.room);
         if (room.members() > limits_->presence_members_max) {

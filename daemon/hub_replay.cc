@@ -48,22 +48,21 @@ void Hub::start_replay(Key key, Member& member, const Target& target, const Repl
     } else if (const Last* const last = std::get_if<Last>(&from); last != nullptr) {
         first = std::max(room->history.first(), next - std::min(last->count, next));
     }
-    member.replay = std::make_unique<Replay>(
-        Replay{target.key, room->name, first, live ? live_end : next, first, verb});
+    replays_.insert_or_assign(
+        key.slot, Replay{target.key, room->name, first, live ? live_end : next, first, verb});
     static_cast<void>(continue_replay(key, limits_->reply_bytes_max));
 }
 
 bool Hub::replaying(Key key) const {
-    const Member* const member = members_.find(key);
-    return member != nullptr && member->replay != nullptr;
+    return !replays_.empty() && members_.find(key) != nullptr && replays_.contains(key.slot);
 }
 
 bool Hub::continue_replay(Key key, std::uint32_t bytes_max) {
-    Member* const member = members_.find(key);
-    if (member == nullptr || member->replay == nullptr) {
+    if (!replaying(key)) {
         return false;
     }
-    Replay& replay = *member->replay;
+    Member* const member = members_.find(key);
+    Replay& replay = replays_.at(key.slot);
     const std::unique_ptr<Room>* const found = rooms_.find(replay.room);
     if (found == nullptr) { // it ended while we were reading from it
         finish_replay(key, *member);
@@ -101,20 +100,20 @@ bool Hub::continue_replay(Key key, std::uint32_t bytes_max) {
 }
 
 void Hub::finish_replay(Key key, Member& member) {
-    const std::unique_ptr<Replay> replay = std::move(member.replay);
-    if (replay->verb == "join") {
+    const Replay replay = std::move(replays_.extract(key.slot).mapped());
+    if (replay.verb == "join") {
         const Room* room = nullptr;
-        if (replay->end == live_end) {
-            room = enter_room(key, member, replay->name, "join");
+        if (replay.end == live_end) {
+            room = enter_room(key, member, replay.name, "join");
         } else {
-            room = find_target(member, replay->name.text()).room;
+            room = find_target(member, replay.name.text()).room;
         }
         if (room != nullptr) {
             tell_joined(member, *room);
         }
         return;
     }
-    reply_to(member, HistoryReply{replay->name.text(), replay->first, replay->next - 1});
+    reply_to(member, HistoryReply{replay.name.text(), replay.first, replay.next - 1});
 }
 
 } // namespace roomd

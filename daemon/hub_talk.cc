@@ -99,13 +99,13 @@ void Hub::apply(Key key, const Msg& command) {
     Member& member = members_.at(key);
     const auto parsed = Name::parse(command.nick, NameKind::nick, ScriptPolicy::any);
     const Name* const name = std::get_if<Name>(&parsed);
-    const auto found = name == nullptr ? nicks_.end() : nicks_.find(name->folded());
-    if (found == nicks_.end()) {
+    const Key found = name == nullptr ? Key{} : find_nick(name->folded());
+    if (!found) {
         reply_error(member, "msg", ErrorCode::no_nick,
                     "nobody is called " + std::string(command.nick));
         return;
     }
-    Member& target = members_.at(found->second);
+    Member& target = members_.at(found);
     if (target.recipient->congested()) {
         reply_error(member, "msg", ErrorCode::slow,
                     std::string(target.nick.text()) + " does not read; try again later");
@@ -115,7 +115,7 @@ void Hub::apply(Key key, const Msg& command) {
     if (member.ack) {
         reply_to(member, MsgReply{target.nick.text()});
     }
-    assert(found->second != key || &target == &member);
+    assert(found != key || &target == &member);
 }
 
 void Hub::apply(Key key, const Topic& command) {

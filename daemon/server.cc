@@ -16,6 +16,11 @@ namespace {
 // poller, probes.
 constexpr std::uint64_t descriptors_reserved = 64;
 
+// The round after this one; 0 is none.
+std::uint32_t round_after(std::uint32_t round) {
+    return round == UINT32_MAX ? 1 : round + 1;
+}
+
 HashKey random_key() {
     HashKey key{};
     sys::random_bytes(std::as_writable_bytes(std::span(key)));
@@ -70,15 +75,17 @@ bool Server::must_send_first() const {
 // newcomers get into the next round. Otherwise whoever the kernel happens to name first would speak
 // each time, and others never.
 bool Server::may_speak(Turn& turn) {
-    const bool speaking = turn.tick == loop_.ticks();
-    const bool its_turn = turn.round != 0 && turn.round <= round_;
+    const auto tick = static_cast<std::uint32_t>(loop_.ticks());
+    const bool speaking = turn.tick == tick;
+    // Rounds go round: the difference tells which is earlier.
+    const bool its_turn = turn.round != 0 && static_cast<std::int32_t>(turn.round - round_) <= 0;
     if (must_send_first() || (others_wait_ && !speaking && !its_turn)) {
         refused_ = true;
         refused_in_turn_ = refused_in_turn_ || (its_turn && !speaking);
-        turn.round = its_turn && !speaking ? turn.round : round_ + 1;
+        turn.round = its_turn && !speaking ? turn.round : round_after(round_);
         return false;
     }
-    turn = {loop_.ticks(), 0};
+    turn = {tick, 0};
     return true;
 }
 
@@ -116,7 +123,7 @@ Activity Server::on_tick_end() {
     hub_.after_flush();
     judge();
     bury();
-    round_ += std::exchange(refused_in_turn_, false) ? 0U : 1U;
+    round_ = std::exchange(refused_in_turn_, false) ? round_ : round_after(round_);
     others_wait_ = std::exchange(refused_, false);
     if (checking_) {
         check();

@@ -175,7 +175,7 @@ private:
     TimePoint drain_deadline_{};
     std::uint64_t descriptors_ = 0;
     std::uint64_t told_tick_ = 0;  // of the hub's clock
-    std::uint64_t round_ = 1;      // of those who wait to speak
+    std::uint32_t round_ = 1;      // of those who wait to speak; goes round, 0 left out
     bool others_wait_ = false;     // some were refused in the last tick
     bool refused_ = false;         // in this one
     bool refused_in_turn_ = false; // although it was their round

@@ -34,8 +34,8 @@ class Server;
 /// When a session may speak while there is more to be said than one tick takes: see
 /// Server::may_speak().
 struct Turn {
-    std::uint64_t tick = 0;  // the one in which it has begun to speak
-    std::uint64_t round = 0; // 0: it has not been told to wait
+    std::uint32_t tick = 0;  // the one in which it has begun to speak
+    std::uint32_t round = 0; // 0: it has not been told to wait
 };
 
 /// Who has come: not from this machine, or from it; and for the limits per source.
@@ -44,7 +44,7 @@ struct Guest {
     SourceKey source;
 };
 
-class Session final : public StreamOwner, public Recipient, public Timed {
+class Session final : public StreamOwner, public Recipient {
 public:
     /// `spec` must outlive the session. Throws
     /// std::system_error.
@@ -102,8 +102,6 @@ public:
     void deliver(std::string_view bytes) override;
     [[nodiscard]] bool congested() const override;
     void resume() override;
-    // Timed
-    void on_timer(TimerKey key) override;
 
 private:
     enum class Next : std::uint8_t { go_on, wait, later, done };
@@ -115,7 +113,13 @@ private:
         bool has_parked = false;
     };
 
-    struct Patience { // only while something waits
+    struct Patience final : Timed { // only while something waits
+
+        explicit Patience(Session& session) : owner(&session) {}
+
+        void on_timer(TimerKey /*key*/) override { owner->on_patience(); }
+
+        Session* owner;
         TimerKey timer;
         TimePoint watched{};            // counted up to here
         TimePoint flush_at{};           // half a line counts as one then; zero: none waits for that
@@ -153,6 +157,7 @@ private:
     void leave();
 
     // session_patience.cc
+    void on_patience();
     void arm();
     void arm_for_partial();
     void set_timer();
@@ -174,13 +179,13 @@ private:
     std::uint32_t unparsed_ = 0; // bytes that the last look at the input left; for traces
     Turn turn_;
     CloseReason reason_ = CloseReason::reset;
-    bool strangers_;
-    bool limited_;
-    bool begun_ = false; // greeted, and in the listener's room if it has one
-    bool heard_ = false; // has sent a payload
-    bool ending_ = false;
-    bool blocked_ = false;               // the hub was told
     Format last_format_ = Format::event; // when it left the hub
+    bool strangers_ : 1;
+    bool limited_ : 1;
+    bool begun_ : 1 = false; // greeted, and in the listener's room if it has one
+    bool heard_ : 1 = false; // has sent a payload
+    bool ending_ : 1 = false;
+    bool blocked_ : 1 = false; // the hub was told
 };
 
 } // namespace roomd

@@ -31,7 +31,7 @@ std::uint32_t Session::step_ms() const {
 
 void Session::arm() {
     if (patience_ == nullptr) {
-        patience_ = std::make_unique<Patience>();
+        patience_ = std::make_unique<Patience>(*this);
     }
     if (!patience_->timer) {
         patience_->watched = server_->loop().now();
@@ -46,7 +46,7 @@ void Session::set_timer() {
         deadline = std::min(deadline, patience_->flush_at);
     }
     server_->loop().cancel(patience_->timer);
-    patience_->timer = server_->loop().after(deadline - now, *this);
+    patience_->timer = server_->loop().after(deadline - now, *patience_);
 }
 
 // Half a payload waits. Where it is to count as a line after a while, the while begins now.
@@ -58,7 +58,7 @@ void Session::arm_for_partial() {
     }
 }
 
-void Session::on_timer(TimerKey /*key*/) {
+void Session::on_patience() {
     patience_->timer = {};
     if (stream_.closed()) {
         return;

@@ -16,13 +16,4 @@ using HashKey = std::array<std::uint64_t, 2>;
 /// Some 15 ns for a name.
 [[nodiscard]] std::uint64_t sip_hash(const HashKey& key, std::string_view bytes);
 
-/// For unordered containers keyed by views; the viewed bytes must live as long as the entry.
-struct NameHash {
-    HashKey key;
-
-    [[nodiscard]] std::size_t operator()(std::string_view bytes) const {
-        return static_cast<std::size_t>(sip_hash(key, bytes));
-    }
-};
-
 } // namespace roomd

@@ -6,10 +6,12 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <cstring>
 #include <span>
+#include <utility>
 
 namespace roomd {
 
@@ -167,12 +169,32 @@ std::string_view fold(std::string_view text, Form& folded) {
     return why_unstable;
 }
 
-/// The two lengths in front of the bytes.
-constexpr std::size_t block_head_bytes = 2;
 static_assert(name_bytes_max <= 0xFF, "a length is one byte");
+constexpr std::size_t pointer_at = 8;
 
 std::size_t as_length(char byte) {
     return static_cast<unsigned char>(byte);
+}
+
+// Nearly all names are of these. They are what they look like: normalising changes nothing, folding
+// only the case, and no other rule is touched, but for their number.
+bool is_simple(std::string_view text) {
+    return text.size() <= name_characters_max &&
+           std::all_of(text.begin(), text.end(), [](char byte) {
+               return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                      (byte >= '0' && byte <= '9') || byte == '_' || byte == '-' || byte == '.';
+           });
+}
+
+void fold_simple(std::string_view text, Form& folded) {
+    folded.size = text.size();
+    std::transform(text.begin(), text.end(), folded.bytes.begin(), [](char byte) {
+        return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte - 'A' + 'a') : byte;
+    });
+}
+
+bool is_reserved(NameKind kind, std::string_view folded) {
+    return kind == NameKind::nick && (folded == "server" || folded == "roomd");
 }
 
 } // namespace
@@ -185,8 +207,15 @@ std::variant<Name, BadName> Name::parse(std::string_view text, NameKind kind,
     if (text.size() > name_bytes_max) {
         return BadName{why_long};
     }
-    Form typed{};
-    Form folded{};
+    Form folded; // NOLINT: written before it is read
+    if (is_simple(text)) {
+        fold_simple(text, folded);
+        if (is_reserved(kind, folded.view())) {
+            return BadName{why_reserved};
+        }
+        return Name{text, folded.view()};
+    }
+    Form typed; // NOLINT: written before it is read
     std::string_view why = normalise(text, UTF8PROC_STABLE | UTF8PROC_COMPOSE, typed);
     if (why.empty()) {
         why = judge(typed.view(), ScriptPolicy::any);
@@ -198,8 +227,7 @@ std::variant<Name, BadName> Name::parse(std::string_view text, NameKind kind,
     if (why.empty()) {
         why = judge(folded.view(), scripts);
     }
-    if (why.empty() && kind == NameKind::nick &&
-        (folded.view() == "server" || folded.view() == "roomd")) {
+    if (why.empty() && is_reserved(kind, folded.view())) {
         why = why_reserved;
     }
     if (!why.empty()) {
@@ -209,24 +237,23 @@ std::variant<Name, BadName> Name::parse(std::string_view text, NameKind kind,
 }
 
 Name::Name(std::string_view text, std::string_view folded) {
-    const std::size_t folded_bytes = folded == text ? 0 : folded.size();
-    block_ = Block(new char[block_head_bytes + text.size() + folded_bytes]);
-    block_[0] = static_cast<char>(text.size());
-    block_[1] = static_cast<char>(folded_bytes);
-    std::memcpy(&block_[block_head_bytes], text.data(), text.size());
-    if (folded_bytes > 0) {
-        std::memcpy(&block_[block_head_bytes + text.size()], folded.data(), folded_bytes);
+    const bool same = folded == text;
+    memory_[0] = static_cast<char>(text.size());
+    memory_[1] = static_cast<char>(same ? 0 : folded.size());
+    char* const to = make_room();
+    std::memcpy(to, text.data(), text.size());
+    if (!same) {
+        std::memcpy(to + text.size(), folded.data(), folded.size());
     }
 }
 
-Name::Name(const Name& other) {
-    if (other.block_) {
-        const std::size_t bytes =
-            block_head_bytes + as_length(other.block_[0]) + as_length(other.block_[1]);
-        block_ = Block(new char[bytes]);
-        std::memcpy(block_.get(), other.block_.get(), bytes);
+Name::Name(const Name& other) : memory_(other.memory_) {
+    if (!other.in_place()) {
+        std::memcpy(make_room(), other.bytes(), text_bytes() + folded_bytes());
     }
 }
+
+Name::Name(Name&& other) noexcept : memory_(std::exchange(other.memory_, {})) {}
 
 Name& Name::operator=(const Name& other) {
     if (this != &other) {
@@ -235,15 +262,56 @@ Name& Name::operator=(const Name& other) {
     return *this;
 }
 
+Name& Name::operator=(Name&& other) noexcept {
+    Name taken(std::move(other));
+    std::swap(memory_, taken.memory_);
+    return *this;
+}
+
+Name::~Name() {
+    if (!in_place()) {
+        delete[] bytes();
+    }
+}
+
+std::size_t Name::text_bytes() const {
+    return as_length(memory_[0]);
+}
+
+std::size_t Name::folded_bytes() const {
+    return as_length(memory_[1]);
+}
+
+bool Name::in_place() const {
+    return text_bytes() + folded_bytes() <= in_place_max;
+}
+
+const char* Name::bytes() const {
+    if (in_place()) {
+        return &memory_[2];
+    }
+    const char* block = nullptr;
+    std::memcpy(&block, &memory_[pointer_at], sizeof block);
+    return block;
+}
+
+// For as many bytes as the sizes say.
+char* Name::make_room() {
+    if (in_place()) {
+        return &memory_[2];
+    }
+    char* const block = new char[text_bytes() + folded_bytes()];
+    std::memcpy(&memory_[pointer_at], &block, sizeof block);
+    return block;
+}
+
 std::string_view Name::text() const {
-    return block_ ? std::string_view{&block_[block_head_bytes], as_length(block_[0])}
-                  : std::string_view{};
+    return {bytes(), text_bytes()};
 }
 
 std::string_view Name::folded() const {
-    const std::size_t bytes = block_ ? as_length(block_[1]) : 0;
-    return bytes == 0 ? text()
-                      : std::string_view{&block_[block_head_bytes + as_length(block_[0])], bytes};
+    const std::size_t size = folded_bytes();
+    return size == 0 ? text() : std::string_view{bytes() + text_bytes(), size};
 }
 
 } // namespace roomd

@@ -1,14 +1,15 @@
 // Name — a valid nick or room name: parsed once, folded once, compared by its folded bytes.
 //
 // A value (move and copy). Valid by construction: whoever holds a Name need not check it again.
-// Keeps what the person typed (NFC) beside the folded form (NFKC case folding by utf8proc) in one
-// heap block of exact size, so that an idle member pays ~24 bytes for it; the two share their bytes
-// when they are equal. Folding a folded form changes nothing. A moved-from Name is empty in both
-// forms.
+// Keeps what the person typed (NFC) beside the folded form (NFKC case folding by utf8proc), which
+// share their bytes when they are equal. Up to 14 bytes are kept in place, more in one heap block
+// of exact size, so that an idle member pays 16 bytes for it. Folding a folded form changes
+// nothing. A moved-from Name is empty in both forms.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
 #include <variant>
 
@@ -34,14 +35,14 @@ public:
                                                            ScriptPolicy scripts);
 
     Name(const Name& other);
-    Name(Name&&) noexcept = default;
+    Name(Name&& other) noexcept;
     Name& operator=(const Name& other);
-    Name& operator=(Name&&) noexcept = default;
-    ~Name() = default;
+    Name& operator=(Name&& other) noexcept;
+    ~Name();
 
-    /// As typed, in NFC. Valid as long as this Name.
+    /// As typed, in NFC. Valid until this Name moves or ends.
     [[nodiscard]] std::string_view text() const;
-    /// For comparing and hashing. Valid as long as this Name.
+    /// For comparing and hashing. Valid until this Name moves or ends.
     [[nodiscard]] std::string_view folded() const;
 
     friend bool operator==(const Name& left, const Name& right) {
@@ -49,11 +50,19 @@ public:
     }
 
 private:
-    using Block = std::unique_ptr<char[]>; // NOLINT(modernize-avoid-c-arrays)
+    static constexpr std::size_t in_place_max = 14;
 
     Name(std::string_view text, std::string_view folded);
 
-    Block block_; // [text bytes][folded bytes, 0 = same][text][folded]
+    [[nodiscard]] std::size_t text_bytes() const;
+    [[nodiscard]] std::size_t folded_bytes() const; // 0: the same as the text
+    [[nodiscard]] bool in_place() const;
+    /// The text, and the folded form behind it.
+    [[nodiscard]] const char* bytes() const;
+    [[nodiscard]] char* make_room();
+
+    // Both sizes, then the bytes; or, if they are too many, at offset 8 where they are.
+    alignas(8) std::array<char, 2 + in_place_max> memory_{};
 };
 
 } // namespace roomd

@@ -17,7 +17,8 @@ constexpr std::size_t timers_per_tick_max = 1024;
 EventLoop::EventLoop() : now_(sys::monotonic_now()) {}
 
 Key EventLoop::watch(int fd, Interest interest, Watcher& watcher) {
-    const Key key = watchers_.insert({&watcher, Ready::none});
+    const Key key = watchers_.insert(&watcher);
+    watcher.requeued.ready_ = Ready::none;
     try {
         poller_.add(fd, interest, key);
     } catch (...) {
@@ -35,14 +36,15 @@ void EventLoop::forget(Key key, int fd) {
 }
 
 void EventLoop::again(Key key, Ready ready) {
-    Entry* const entry = watchers_.find(key);
-    if (entry == nullptr) {
+    Watcher* const* const found = watchers_.find(key);
+    if (found == nullptr) {
         return;
     }
-    if (entry->requeued == Ready::none) {
+    Watcher& watcher = **found;
+    if (watcher.requeued.ready_ == Ready::none) {
         requeued_.push_back(key);
     }
-    entry->requeued = entry->requeued | ready;
+    watcher.requeued.ready_ = watcher.requeued.ready_ | ready;
 }
 
 TimerKey EventLoop::after(Duration delay, Timed& timed) {
@@ -95,17 +97,17 @@ std::optional<Duration> EventLoop::time_to_wait(std::optional<Duration> longest)
 }
 
 void EventLoop::dispatch(const Edge& edge) {
-    const Entry* const entry = watchers_.find(edge.key);
-    if (entry != nullptr) { // else: raised for somebody who is gone
-        entry->watcher->on_ready(edge.ready);
+    Watcher* const* const found = watchers_.find(edge.key);
+    if (found != nullptr) { // else: raised for somebody who is gone
+        (*found)->on_ready(edge.ready);
     }
 }
 
 void EventLoop::take_requeued() {
     for (const Key key : requeued_) {
-        Entry* const entry = watchers_.find(key);
-        if (entry != nullptr) {
-            running_.push_back({key, std::exchange(entry->requeued, Ready::none)});
+        Watcher* const* const found = watchers_.find(key);
+        if (found != nullptr) {
+            running_.push_back({key, std::exchange((*found)->requeued.ready_, Ready::none)});
         }
     }
     requeued_.clear();

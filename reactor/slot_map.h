@@ -10,7 +10,9 @@
 #pragma once
 
 #include <cassert>
+#include <cstddef>
 #include <cstdint>
+#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -46,11 +48,11 @@ public:
         std::uint32_t slot = free_head_;
         if (slot == none) {
             slot = static_cast<std::uint32_t>(slots_.size());
-            slots_.push_back({std::nullopt, 1, none});
+            slots_.emplace_back();
         } else {
-            free_head_ = slots_[slot].next_free;
+            free_head_ = slots_[slot].link();
         }
-        slots_[slot].value.emplace(std::move(value));
+        slots_[slot].fill(std::move(value));
         ++size_;
         return {slot, slots_[slot].generation};
     }
@@ -60,8 +62,7 @@ public:
         if (key.slot >= slots_.size() || slots_[key.slot].generation != key.generation) {
             return nullptr;
         }
-        Slot& slot = slots_[key.slot];
-        return slot.value ? &*slot.value : nullptr;
+        return slots_[key.slot].value();
     }
 
     [[nodiscard]] const T* find(Key key) const { return const_cast<SlotMap*>(this)->find(key); }
@@ -77,7 +78,7 @@ public:
 
     /// The living value in `slot` whatever its generation, or nullptr.
     [[nodiscard]] T* at_slot(std::uint32_t slot) {
-        return slot < slots_.size() && slots_[slot].value ? &*slots_[slot].value : nullptr;
+        return slot < slots_.size() ? slots_[slot].value() : nullptr;
     }
 
     /// Erasing an unknown key is a no-op. O(1).
@@ -86,9 +87,8 @@ public:
             return;
         }
         Slot& slot = slots_[key.slot];
-        slot.value.reset();
+        slot.clear(free_head_);
         slot.generation = slot.generation == UINT32_MAX ? 1 : slot.generation + 1;
-        slot.next_free = free_head_;
         free_head_ = key.slot;
         --size_;
     }
@@ -117,17 +117,17 @@ public:
     template <typename Visit>
     void for_each(Visit&& visit) {
         for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
-            if (slots_[slot].value) {
-                visit(key_at(slot), *slots_[slot].value);
+            if (T* const value = slots_[slot].value(); value != nullptr) {
+                visit(key_at(slot), *value);
             }
         }
     }
 
     void check() const {
         std::size_t free_slots = 0;
-        for (std::uint32_t slot = free_head_; slot != none; slot = slots_[slot].next_free) {
+        for (std::uint32_t slot = free_head_; slot != none; slot = slots_[slot].link()) {
             assert(slot < slots_.size());
-            assert(!slots_[slot].value);
+            assert(!slots_[slot].full());
             ++free_slots;
             assert(free_slots <= slots_.size());
         }
@@ -137,10 +137,54 @@ public:
 private:
     static constexpr std::uint32_t none = UINT32_MAX;
 
-    struct Slot {
-        std::optional<T> value;
-        std::uint32_t generation;
-        std::uint32_t next_free;
+    /// Room for a value, and eight bytes: who lived here last and, in a free slot, which is free
+    /// next.
+    class Slot {
+    public:
+        Slot() = default;
+
+        ~Slot() {
+            if (full()) {
+                at()->~T();
+            }
+        }
+
+        Slot(Slot&& other) noexcept : generation(other.generation), link_(other.link_) {
+            if (other.full()) {
+                ::new (static_cast<void*>(bytes_)) T(std::move(*other.value()));
+            }
+        }
+
+        Slot(const Slot&) = delete;
+        Slot& operator=(const Slot&) = delete;
+        Slot& operator=(Slot&&) = delete;
+
+        void fill(T&& new_value) {
+            ::new (static_cast<void*>(bytes_)) T(std::move(new_value));
+            link_ = filled;
+        }
+
+        void clear(std::uint32_t next_free) {
+            at()->~T();
+            link_ = next_free;
+        }
+
+        [[nodiscard]] bool full() const { return link_ == filled; }
+
+        [[nodiscard]] T* value() { return full() ? at() : nullptr; }
+
+        /// The next free slot; only while this one is free.
+        [[nodiscard]] std::uint32_t link() const { return link_; }
+
+        std::uint32_t generation = 1;
+
+    private:
+        static constexpr std::uint32_t filled = UINT32_MAX - 1;
+
+        [[nodiscard]] T* at() { return std::launder(reinterpret_cast<T*>(bytes_)); } // NOLINT
+
+        std::uint32_t link_ = none;
+        alignas(T) std::byte bytes_[sizeof(T)]; // NOLINT: filled by fill()
     };
 
     std::vector<Slot> slots_;

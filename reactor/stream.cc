@@ -16,7 +16,7 @@ constexpr std::size_t pieces_max = 64;
 } // namespace
 
 Stream::Stream(StreamHost& host, Fd fd, StreamOwner& owner)
-    : host_(&host), owner_(&owner), fd_(std::move(fd)) {
+    : fd_(std::move(fd)), host_(&host), owner_(&owner) {
     key_ = host.loop.watch(fd_.get(), Interest::read_write, *this);
 }
 

@@ -155,6 +155,18 @@ private:
     /// One call's worth. False: no more for now.
     [[nodiscard]] bool write_once(std::size_t budget, std::size_t& written);
 
+    // Small ones first: they fit behind what a watcher has.
+    State state_ = State::open;
+    Urgency urgency_ = Urgency::bulk; // the flush list's, as are place and to_flush_
+    bool to_flush_ : 1 = false;
+    bool blocked_ : 1 = false;       // the last write met would_block
+    bool writable_ : 1 = false;      // an edge came since
+    bool readable_ : 1 = false;      // an edge came and would_block has not been met since
+    bool input_pending_ : 1 = false; // the owner has not been shown all of input_
+    bool reading_paused_ : 1 = false;
+    bool input_ended_ : 1 = false;
+    bool write_failed_ : 1 = false;
+    Fd fd_;
     StreamHost* host_;
     StreamOwner* owner_;
     Key key_;
@@ -162,17 +174,6 @@ private:
     OutQueue output_;
     TimePoint blocked_since_{};
     std::uint32_t flush_place_ = 0; // in the flush list, if to_flush_
-    Fd fd_;
-    State state_ = State::open;
-    bool blocked_ = false;       // the last write met would_block
-    bool writable_ = false;      // an edge came since
-    bool readable_ = false;      // an edge came and would_block has not been met since
-    bool input_pending_ = false; // the owner has not been shown all of input_
-    bool reading_paused_ = false;
-    bool input_ended_ = false;
-    bool write_failed_ = false;
-    bool to_flush_ = false; // the flush list's, as are place and urgency
-    Urgency urgency_ = Urgency::bulk;
 };
 
 } // namespace roomd
