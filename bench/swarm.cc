@@ -104,12 +104,13 @@ Swarm::~Swarm() {
 
 Peer& Swarm::add(Role role, std::uint32_t room, bool acknowledged) {
     acknowledged_ = acknowledged_ || acknowledged;
-    Peer& peer = peers_.emplace_back(*this, role, room, static_cast<std::uint32_t>(peers_.size()));
+    Peer& peer = peers_.emplace_back(*this, role, room, numbers_++);
     to_open_.push_back(&peer);
     return peer;
 }
 
 void Swarm::open_again(Peer& peer) {
+    peer.number = numbers_++;
     to_open_.push_back(&peer);
 }
 

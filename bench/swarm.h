@@ -90,7 +90,8 @@ public:
 
     /// Another connection, opened when its turn has come.
     Peer& add(Role role, std::uint32_t room, bool acknowledged = false);
-    /// A connection that is gone opens again, as the same one.
+    /// Closes the connection and opens it again, under a new number: the server may not have
+    /// noticed yet that the old one is gone.
     void open_again(Peer& peer);
 
     /// Waits for edges (at most `longest`) and handles them.
@@ -153,6 +154,7 @@ private:
     StreamHost host_;
     std::deque<Peer> peers_;
     std::deque<Peer*> to_open_;
+    std::uint32_t numbers_ = 0;
     std::size_t entering_ = 0;
     std::size_t entered_ = 0;
     bool acknowledged_ = false;
