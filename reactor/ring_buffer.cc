@@ -43,6 +43,11 @@ void RingBuffer::make_room(BlockPool& pool) {
         const std::uint32_t doubled = std::max(capacity_ * 2, capacity_min);
         assert(doubled > capacity_);
         move_to(doubled == BlockPool::block_bytes ? pool.take() : allocate(doubled), doubled, pool);
+    } else if (head_ > 0 && size_ <= carry_bytes_max && head_ + size_ <= capacity_) {
+        // Half a message behind many whole ones goes to the front: so the next read is one piece,
+        // and the seam, which costs turning the whole ring, is not met.
+        std::memmove(memory_.get(), memory_.get() + head_, size_);
+        head_ = 0;
     }
 }
 
