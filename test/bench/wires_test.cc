@@ -31,10 +31,6 @@ struct Step {
     std::string answer;
 
     friend bool operator==(const Step&, const Step&) = default;
-
-    friend std::ostream& operator<<(std::ostream& out, const Step& step) {
-        return out << '{' << step.kind << ", \"" << step.text << "\", \"" << step.answer << "\"}";
-    }
 };
 
 /// Hears `stream` in pieces that end at `cut` and at the end, as a connection would: what is
