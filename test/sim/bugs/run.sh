@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Proves the simulator, not the daemon: each NAME.patch here puts one known bug into a copy of the tree, and roomd-sim
-# built from it must fail. run.sh [NAME...]; SEEDS (default 300) is how many seeds a bug may survive before it counts as
+# built from it must fail. run.sh [NAME...]; SEEDS (default 2500) is how many seeds a bug may survive before it counts as
 # missed. A patch that no longer applies is an error: bring it up to date. Exit 0 when every bug is caught.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../../.." && pwd)
-seeds=${SEEDS:-300}
+seeds=${SEEDS:-2500}
 work=$(mktemp -d "${TMPDIR:-/tmp}/roomd-bugs.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 compiler=${CXX:-g++}
