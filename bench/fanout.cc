@@ -21,8 +21,9 @@ public:
     Fanout(const Server& server, const Scenario& scenario, const RunOptions& options,
            Result& result)
         : scenario_(scenario), result_(&result), meter_(server, scenario, options, result),
-          swarm_(server, options, *this), rooms_(scenario.rooms) {
-        for (std::uint32_t number = 0; number < scenario.rooms; ++number) {
+          swarm_(server, options, *this), rooms_(std::max(scenario.rooms, 1U)) {
+        const auto rooms = static_cast<std::uint32_t>(std::max<std::size_t>(rooms_.size(), 1));
+        for (std::uint32_t number = 0; number < rooms; ++number) {
             rooms_[number].transcript = std::make_unique<Transcript>(swarm_.wire());
             for (std::uint32_t member = 0; member < scenario.members; ++member) {
                 swarm_.add(Role::member, number).seat = member;
@@ -30,10 +31,10 @@ public:
             rooms_[number].positions.resize(scenario.members);
         }
         for (std::uint32_t number = 0; number < scenario.stalled; ++number) {
-            swarm_.add(Role::member, number % scenario.rooms).seat = stalled_seat;
+            swarm_.add(Role::member, number % rooms).seat = stalled_seat;
         }
         for (std::uint32_t index = 0; index < scenario.publishers; ++index) {
-            Peer& peer = swarm_.add(Role::publisher, index % scenario.rooms, acknowledged());
+            Peer& peer = swarm_.add(Role::publisher, index % rooms, acknowledged());
             peer.seat = index;
             publishers_.push_back({&peer, 0, 0});
             rooms_[peer.room].transcript->add_publisher(index);

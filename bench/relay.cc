@@ -19,7 +19,7 @@ namespace roomd::bench {
 
 namespace {
 
-constexpr std::size_t read_bytes_max = 64 * 1024;
+constexpr std::size_t read_bytes_max = std::size_t{64} * 1024;
 
 class Relay {
 public:

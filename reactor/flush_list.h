@@ -51,7 +51,7 @@ public:
 
     /// A system call that moves next to nothing takes as long as moving so many bytes more
     /// (measured on loopback: 2 us a call, 0.25 ns a byte).
-    static constexpr std::uint64_t call_cost = 8 * 1024;
+    static constexpr std::uint64_t call_cost = std::uint64_t{8} * 1024;
 
 private:
     struct Queue {
