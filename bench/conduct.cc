@@ -87,7 +87,7 @@ public:
         if (!everything_is_there()) {
             return status_unavailable;
         }
-        const std::vector<Block> blocks = plan(options_);
+        std::vector<Block> blocks = plan(options_);
         excuse();
         if (!descriptors_suffice(blocks)) {
             return status_unavailable;
@@ -139,21 +139,24 @@ private:
         }
     }
 
-    bool descriptors_suffice(const std::vector<Block>& blocks) {
+    /// Series are cut down to what is possible here; all else is possible or not.
+    bool descriptors_suffice(std::vector<Block>& blocks) {
         constexpr std::uint64_t others = 64; // descriptors, not connections
         const std::uint64_t limit = sys::raise_descriptor_limit();
+        for (const std::string& sentence : leave_out(blocks, limit - std::min(limit, others))) {
+            progress_.note(sentence);
+        }
         std::uint64_t most = 0;
         for (const Block& block : blocks) {
             for (const Contender& contender : block.contenders) {
-                most = std::max<std::uint64_t>(most, connections(contender.scenario));
+                most = std::max(most, connections(contender.scenario));
             }
         }
         if (most + others > limit) {
             progress_.note(std::to_string(most) + " connections need as many descriptors, but " +
                            std::to_string(limit) + " is the limit here (ulimit -Hn)");
-            return false;
         }
-        return true;
+        return most + others <= limit && !blocks.empty();
     }
 
     void describe(Report& report) {

@@ -36,6 +36,19 @@ std::string_view frame(std::string_view input, std::size_t& size) {
     return input.substr(header_bytes, payload);
 }
 
+/// Who is turned away at the door hears why as a line, whatever it was going to speak; no frame
+/// begins like this.
+Heard read_refusal(std::string_view input) {
+    const std::size_t end = input.find('\n');
+    return end == std::string_view::npos
+               ? Heard{}
+               : Heard{Heard::Kind::refused, end + 1, input.substr(0, end), {}};
+}
+
+bool is_refusal(std::string_view input) {
+    return input.starts_with('!');
+}
+
 /// What is behind the first `words` words.
 std::string_view behind(std::string_view text, int words) {
     for (; words > 0; --words) {
@@ -98,6 +111,9 @@ public:
     }
 
     [[nodiscard]] Heard next(std::string_view input) const override {
+        if (is_refusal(input)) {
+            return read_refusal(input);
+        }
         std::size_t size = 0;
         const std::string_view payload = frame(input, size);
         return size == 0 ? Heard{} : read_event(payload, size);
@@ -118,6 +134,9 @@ public:
 
     // Texts of ours begin with "rb "; everything else is an event, or a plain error.
     [[nodiscard]] Heard next(std::string_view input) const override {
+        if (is_refusal(input)) {
+            return read_refusal(input);
+        }
         std::size_t size = 0;
         const std::string_view payload = frame(input, size);
         if (size == 0) {

@@ -37,8 +37,9 @@ struct Scenario {
 };
 
 /// Connections that a scenario opens.
-[[nodiscard]] inline std::uint32_t connections(const Scenario& scenario) {
-    return scenario.publishers + scenario.rooms * scenario.members + scenario.stalled;
+[[nodiscard]] inline std::uint64_t connections(const Scenario& scenario) {
+    return std::uint64_t{scenario.rooms} * scenario.members + scenario.publishers +
+           scenario.stalled;
 }
 
 } // namespace roomd::bench

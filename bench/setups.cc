@@ -12,8 +12,9 @@ constexpr const char* connections_max = "15000"; // Redis takes 10,000 if not to
 
 /// What waits for one reader at most: each publisher of its room has a window in flight.
 std::uint64_t waiting_bytes(const Scenario& scenario) {
-    constexpr std::uint64_t envelope_bytes = 256; // of a message: id, time, names
-    const std::uint64_t publishers = (scenario.publishers + scenario.rooms - 1) / scenario.rooms;
+    constexpr std::uint64_t envelope_bytes = 256;             // of a message: id, time, names
+    const std::uint64_t publishers = std::max<std::uint64_t>( // mixed: all share one window
+        (std::uint64_t{scenario.publishers} + scenario.rooms - 1) / scenario.rooms, 1);
     return publishers * scenario.window * (scenario.size + envelope_bytes);
 }
 

@@ -45,10 +45,11 @@ std::string_view load_words(Load load) {
 
 /// How fast its publishers speak: how many messages are under way, or how many a second.
 std::string pace_words(const Scenario& scenario) {
+    const bool mixed = scenario.load == Load::mixed;
     if (scenario.rate > 0) {
-        return point_text(scenario.rate) + " msg/s";
+        return point_text(scenario.rate) + (mixed ? " commands/s" : " msg/s");
     }
-    if (scenario.publishers == 0) {
+    if (scenario.publishers == 0 && !mixed) {
         return {};
     }
     std::string text = with_commas(scenario.window) + " in flight";

@@ -195,6 +195,13 @@ TEST_CASE("mqtt wire: a connection or a subscription that is denied is a refusal
     CHECK(mqtt_wire().next("\x30\3\0\7x"sv).kind == Kind::refused);
 }
 
+TEST_CASE("roomd wire: who is turned away at the door hears why, in a line, whatever it speaks") {
+    for (const Dialect dialect : {Dialect::plain, Dialect::event, Dialect::human}) {
+        expect(roomd_wire(dialect), "! full: try again later\n",
+               {{Kind::refused, "! full: try again later", ""}});
+    }
+}
+
 TEST_CASE("wires: what is published comes back as it was, through every server's own framing") {
     const std::string text = "rb 00001 00000000000042 xxxx";
     CHECK(hear(relay_wire(), publishing(relay_wire(), text), 0) ==
