@@ -81,7 +81,8 @@ void Session::note_blocked() {
 
 void Session::tell_blocked() {
     const bool over_soft = stream_.output().bytes() > server_->limits().queue_soft_bytes;
-    if (over_soft != blocked_) {
+    const bool told = blocked_;
+    if (over_soft != told) {
         blocked_ = over_soft;
         server_->hub().set_blocked(member_, over_soft);
     }

@@ -73,7 +73,8 @@ private:
         return urgency == Urgency::urgent ? urgent_ : bulk_;
     }
 
-    [[nodiscard]] std::uint64_t walk(Queue& queue, std::uint32_t end, std::uint64_t cost_max);
+    [[nodiscard]] static std::uint64_t walk(Queue& queue, std::uint32_t end,
+                                            std::uint64_t cost_max);
     static void compact(Queue& queue);
 
     EventLoop* loop_;

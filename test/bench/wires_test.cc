@@ -3,19 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
-#include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
-
-// doctest prints what differs with this.
-namespace roomd::bench {
-
-static std::ostream& operator<<(std::ostream& out, Heard::Kind kind) {
-    return out << static_cast<int>(kind);
-}
-
-} // namespace roomd::bench
 
 namespace {
 
