@@ -31,7 +31,7 @@ run: build
 
 test:
 	@$(TOOLS)/setup.sh test
-	@$(TOOLS)/configure.sh build
+	@$(TOOLS)/configure.sh build --having roomd-unit --having roombench
 	@ninja -C build
 	@meson test -C build --no-rebuild --print-errorlogs
 
@@ -47,7 +47,7 @@ asan:
 
 sim:
 	@$(TOOLS)/setup.sh test
-	@$(TOOLS)/configure.sh build
+	@$(TOOLS)/configure.sh build --having roomd-sim
 	@ninja -C build roomd-sim
 	@seeds='$(SEED)'; exec build/roomd-sim --jobs "$$(getconf _NPROCESSORS_ONLN)" --seeds "$${seeds:-$(SEEDS)}"
 
@@ -57,14 +57,13 @@ fuzz:
 
 bench:
 	@$(TOOLS)/setup.sh test bench
-	@$(TOOLS)/configure.sh build
-	@grep -q roombench.cc build/build.ninja || meson setup --reconfigure build # nlohmann-json came later
+	@$(TOOLS)/configure.sh build --having roombench
 	@ninja -C build roomd roombench
 	@build/roombench suite --compare redis,nats,mosquitto,floor --out build/bench
 
 deliveries:
 	@$(TOOLS)/setup.sh test count
-	@$(TOOLS)/configure.sh build
+	@$(TOOLS)/configure.sh build --having roomd-deliveries
 	@ninja -C build roomd-deliveries
 
 bench-check: deliveries
