@@ -45,6 +45,9 @@ DatagramListener::~DatagramListener() {
 void DatagramListener::on_ready(Ready /*ready*/) {
     host_.hub.set_time(host_.loop.now(), sys::wall_now());
     for (int budget = datagrams_per_tick_max; budget > 0; --budget) {
+        if (host_.hub.bytes_said() > host_.limits.said_bytes_per_tick_max) {
+            break; // they wait in the kernel, which drops what it cannot hold
+        }
         SocketAddress sender;
         const IoResult result = sys::receive_datagram(fd_.get(), buffer_, sender);
         if (result.status == IoStatus::would_block) {
@@ -58,9 +61,6 @@ void DatagramListener::on_ready(Ready /*ready*/) {
             reinterpret_cast<const char*>(buffer_.data()); // NOLINT: bytes as text
         if (!say(without_line_end({text, result.bytes}), sender)) {
             ++host_.counters.datagrams_dropped;
-        }
-        if (host_.hub.bytes_said() > host_.limits.said_bytes_per_tick_max) {
-            break;
         }
     }
     host_.loop.again(key_, Ready::readable);

@@ -140,10 +140,10 @@ public:
     /// About once a second: crowd summaries, rooms long empty.
     void on_second();
 
-    /// Bytes said since the last all_sent(), over all dialects: what is still to be sent on.
+    /// Bytes said since the last all_sent(), over all dialects.
     [[nodiscard]] std::uint64_t bytes_said() const { return bytes_said_; }
 
-    /// What was handed out is in the kernel, or waits for a reader that does not read.
+    /// Whoever was to hear what had been said has had a turn to be sent it.
     void all_sent() { bytes_said_ = 0; }
 
     /// Members that would hear this command's text.

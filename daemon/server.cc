@@ -79,7 +79,11 @@ bool Server::may_speak(Turn& turn) {
     const bool speaking = turn.tick == tick;
     // Rounds go round: the difference tells which is earlier.
     const bool its_turn = turn.round != 0 && static_cast<std::int32_t>(turn.round - round_) <= 0;
-    if (must_send_first() || (others_wait_ && !speaking && !its_turn)) {
+    const bool must_wait = must_send_first();
+    if (must_wait && hub_.bytes_said() > config_.limits.said_bytes_per_tick_max) {
+        counters_.hit(Limit::said_bytes_per_tick_max);
+    }
+    if (must_wait || (others_wait_ && !speaking && !its_turn)) {
         refused_ = true;
         refused_in_turn_ = refused_in_turn_ || (its_turn && !speaking);
         turn.round = its_turn && !speaking ? turn.round : round_after(round_);
@@ -114,12 +118,7 @@ Activity Server::on_tick_end() {
     if (tracer_.write_pending()) {
         hub_.hand_out();
     }
-    Activity activity = flush_list_.flush_some(config_.limits.flushed_bytes_per_tick_max);
-    if (activity == Activity::idle) {
-        hub_.all_sent();
-    } else {
-        counters_.hit(Limit::flushed_bytes_per_tick_max);
-    }
+    Activity activity = flush();
     hub_.after_flush();
     judge();
     bury();
@@ -133,6 +132,24 @@ Activity Server::on_tick_end() {
     }
     if (stopping_ && (sessions_.size() == 0 || loop_.now() >= drain_deadline_)) {
         loop_.stop();
+    }
+    return activity;
+}
+
+// What has been said counts until all who were to hear it have had their turn: not until the list
+// is empty, which others may see to that it never is.
+Activity Server::flush() {
+    if (!sending_ && hub_.bytes_said() > 0) {
+        sending_ = true;
+        sent_when_passed_ = flush_list_.mark();
+    }
+    const Activity activity = flush_list_.flush_some(config_.limits.flushed_bytes_per_tick_max);
+    if (flush_list_.cut_short()) {
+        counters_.hit(Limit::flushed_bytes_per_tick_max);
+    }
+    if (sending_ && flush_list_.passed(sent_when_passed_)) {
+        sending_ = false;
+        hub_.all_sent();
     }
     return activity;
 }

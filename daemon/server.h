@@ -120,6 +120,7 @@ public:
     void on_accept(Listener& listener, Fd fd, const SocketAddress& peer) override;
     void on_refuse(Listener& listener, const Fd& fd, const SocketAddress& peer) override;
     void on_accept_error(Listener& listener, int error) override;
+    void on_accept_budget(Listener& listener) override;
     // TickEnd
     Activity on_tick_end() override;
     // Timed: the second
@@ -149,6 +150,7 @@ private:
     void apply_config();
     [[nodiscard]] bool admit(const Fd& fd, const ListenerSpec& spec, const SourceKey& source);
     void refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why);
+    [[nodiscard]] Activity flush();
     void judge();
     void relieve_pinned();
     void bury();
@@ -174,11 +176,13 @@ private:
     TimerKey second_;
     TimePoint drain_deadline_{};
     std::uint64_t descriptors_ = 0;
-    std::uint64_t told_tick_ = 0;  // of the hub's clock
-    std::uint32_t round_ = 1;      // of those who wait to speak; goes round, 0 left out
-    bool others_wait_ = false;     // some were refused in the last tick
-    bool refused_ = false;         // in this one
-    bool refused_in_turn_ = false; // although it was their round
+    std::uint64_t told_tick_ = 0;      // of the hub's clock
+    std::uint32_t round_ = 1;          // of those who wait to speak; goes round, 0 left out
+    bool others_wait_ = false;         // some were refused in the last tick
+    bool refused_ = false;             // in this one
+    bool refused_in_turn_ = false;     // although it was their round
+    FlushList::Mark sent_when_passed_; // of what has been said
+    bool sending_ = false;             // something has been said that not all have been sent
     bool stopping_ = false;
     bool checking_ = false;
 };

@@ -93,6 +93,10 @@ void Server::refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why
     log_.line(LogLevel::warning, "refused", {{"reason", why.substr(0, why.find(':'))}});
 }
 
+void Server::on_accept_budget(Listener& /*listener*/) {
+    counters_.hit(Limit::accepts_per_tick_max);
+}
+
 void Server::on_accept_error(Listener& /*listener*/, int error) {
     ++counters_.accept_errors;
     log_.line(LogLevel::error, "accept_failed", {{"error", sys::error_text(error)}});

@@ -37,6 +37,10 @@ void Session::on_input(Stream& stream) {
         const std::size_t waiting = std::min<std::size_t>(unparsed_, size);
         server_->tracer().arrived(key_.slot, member_, size - waiting, waiting);
     }
+    if (extra_ != nullptr && extra_->has_parked && !ending_ && !server_->may_speak(turn_)) {
+        stream.requeue_input();
+        return;
+    }
     if (!take_parked()) {
         return;
     }
@@ -99,7 +103,7 @@ bool Session::may_go_on() {
 // Whether there is time for this payload now. While more is said than can be sent on, what others
 // would hear waits; what they would not is answered all the same.
 bool Session::may_take(std::string_view payload) {
-    if (server_->may_speak(turn_) || is_aside(payload)) {
+    if (is_aside(payload) || server_->may_speak(turn_)) {
         return true;
     }
     stream_.requeue_input();

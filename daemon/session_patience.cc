@@ -115,19 +115,22 @@ bool Session::watch(std::uint32_t step_ms) {
     if (over_soft_limit(step_ms)) {
         return true;
     }
-    const bool partial = decoder_.partial(stream_.input().size()) && !stream_.reading_paused();
+    // Whose turn to speak has not come yet waits for us, not we for it.
+    const bool put_off = turn_.round != 0;
+    const bool partial =
+        decoder_.partial(stream_.input().size()) && !stream_.reading_paused() && !put_off;
     if (run_out(patience_->partial_ms, partial, limits.partial_ms_max, step_ms)) {
         counters.hit(Limit::partial_ms_max);
         end(CloseReason::idle, "what you began to send did not end in time");
         return true;
     }
-    const bool silent = strangers_ && !heard_;
+    const bool silent = strangers_ && !heard_ && !put_off;
     if (run_out(patience_->silent_ms, silent, limits.first_payload_ms_max, step_ms)) {
         counters.hit(Limit::first_payload_ms_max);
         end(CloseReason::idle, "you have said nothing");
         return true;
     }
-    return unsent || partial || silent || patience_->flush_at != TimePoint{};
+    return unsent || partial || silent || put_off || patience_->flush_at != TimePoint{};
 }
 
 // A goodbye is waited for while it makes progress, but not for ever; and then, for a while, the

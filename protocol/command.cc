@@ -66,11 +66,11 @@ const CommandRow* find_command(std::string_view verb) {
 
 bool is_aside(std::string_view payload) {
     static constexpr std::array<std::string_view, 4> verbs = {"ping", "stats", "help", "quit"};
-    return std::any_of(verbs.begin(), verbs.end(), [payload](std::string_view verb) {
-        return payload.size() > verb.size() && payload.front() == '/' &&
-               payload.substr(1, verb.size()) == verb &&
-               (payload.size() == verb.size() + 1 || payload[verb.size() + 1] == ' ');
-    });
+    return payload.starts_with('/') &&
+           std::any_of(verbs.begin(), verbs.end(), [payload](std::string_view verb) {
+               return payload.substr(1, verb.size()) == verb &&
+                      (payload.size() == verb.size() + 1 || payload[verb.size() + 1] == ' ');
+           });
 }
 
 std::string_view verb_of(const Command& command) {

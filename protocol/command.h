@@ -86,8 +86,9 @@ struct CommandRow {
 /// The row of `verb` (without '/'), or nullptr.
 [[nodiscard]] const CommandRow* find_command(std::string_view verb);
 
-/// Nobody but its sender hears anything of this payload, and the answer is short: /ping, /stats,
-/// /help, /quit. It need not wait for what other connections have to say. O(1).
+/// Hardly anybody but its sender hears anything of this payload (of /quit: a `part` in small
+/// rooms), and the answer is short: /ping, /stats, /help, /quit. It need not wait for what other
+/// connections have to say. O(1).
 [[nodiscard]] bool is_aside(std::string_view payload);
 
 /// The verb of a parsed command, for replies: "say" for Text.

@@ -7,7 +7,9 @@
 // Invariants:
 //   * the sequence of payloads and violations does not depend on how the bytes were cut
 //   * every step but NeedMore consumes something (only a Violation of finish() may consume nothing)
-//   * no byte is looked at twice in search of a line end (drip-feeding stays linear)
+//   * a payload that the caller does not consume is shown again, the same, by the next next()
+//   * no byte of an unfinished line is looked at twice in search of its end (drip-feeding stays
+//     linear)
 //   * a declared length is compared with the limit before anything is wanted or kept
 //   * after a fatal Violation the decoder stays silent: it consumes and discards everything
 #pragma once

@@ -63,6 +63,7 @@ Activity FlushList::flush_some(std::uint64_t cost_max) {
     const std::uint64_t left = cost_max - std::min(spent, cost_max);
     spent += walk(bulk_, bulk_end, std::max<std::uint64_t>(left, 1));
     static_cast<void>(walk(urgent_, urgent_end, cost_max - std::min(spent, cost_max)));
+    cut_short_ = urgent_.begin() != urgent_end || bulk_.begin() != bulk_end;
     return size() == 0 ? Activity::idle : Activity::busy;
 }
 
@@ -97,7 +98,7 @@ void FlushList::on_timer(TimerKey /*key*/) {
     retry_ = {};
     for (Stream* const stream : starved_) {
         stream->writable_ = true;
-        add(*stream, Urgency::bulk);
+        add(*stream, stream->output_.own_bytes() > 0 ? Urgency::urgent : Urgency::bulk);
     }
     starved_.clear();
 }

@@ -45,7 +45,25 @@ public:
 
     [[nodiscard]] Activity flush_all() { return flush_some(UINT64_MAX); }
 
+    /// The last walk was ended by its budget.
+    [[nodiscard]] bool cut_short() const { return cut_short_; }
+
     [[nodiscard]] std::size_t size() const { return urgent_.alive + bulk_.alive; }
+
+    /// The ends of both queues at one moment.
+    struct Mark {
+        std::uint32_t urgent = 0;
+        std::uint32_t bulk = 0;
+    };
+
+    [[nodiscard]] Mark mark() const { return {urgent_.end(), bulk_.end()}; }
+
+    /// Whoever was in the list at that moment has been flushed, or has left, since.
+    [[nodiscard]] bool passed(Mark mark) const {
+        // Places wrap around: the difference tells which is further.
+        return static_cast<std::int32_t>(urgent_.begin() - mark.urgent) >= 0 &&
+               static_cast<std::int32_t>(bulk_.begin() - mark.bulk) >= 0;
+    }
 
     void on_timer(TimerKey key) override;
 
@@ -82,6 +100,7 @@ private:
     Queue bulk_;
     std::vector<Stream*> starved_;
     TimerKey retry_;
+    bool cut_short_ = false;
 };
 
 } // namespace roomd

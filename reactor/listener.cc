@@ -67,6 +67,7 @@ void Listener::on_ready(Ready /*ready*/) {
         }
     }
     loop_->again(key_, Ready::readable);
+    owner_->on_accept_budget(*this);
 }
 
 bool Listener::refuse_one(int error) {

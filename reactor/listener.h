@@ -29,6 +29,9 @@ public:
     /// Accepting failed with `error`; the listener pauses and goes on by itself.
     virtual void on_accept_error(Listener& listener, int error) = 0;
 
+    /// More are waiting than one tick takes: they come in the next.
+    virtual void on_accept_budget(Listener& /*listener*/) {}
+
 protected:
     ~ListenerOwner() = default;
 };

@@ -172,6 +172,30 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("Server: answers without end do not mute those who speak") {
+    ServerWorld world;
+    world.config.limits.said_bytes_per_tick_max = 1024;
+    world.config.limits.flushed_bytes_per_tick_max = 1024; // one answer and one hearer a tick
+    world.start();
+    Client hearer = world.program("hearer", "lobby");
+    Client speaker = world.program("speaker", "lobby");
+    std::vector<Client> curious;
+    for (int number = 0; number < 4; ++number) {
+        curious.push_back(world.program("c" + std::to_string(number), "elsewhere"));
+    }
+    constexpr std::size_t count = 10;
+    for (std::size_t number = 0; number < count; ++number) {
+        speaker.send(std::string(1000, 'x'));
+    }
+    CHECK(world.until([&] {
+        for (Client& client : curious) { // more than is answered in a tick, so some always wait
+            client.send("/ping now");
+        }
+        return hearer.count("msg lobby ") == count;
+    }));
+    CHECK(world.hits(Limit::said_bytes_per_tick_max) > 0);
+}
+
 TEST_CASE("Server: all queues together have a bound; the largest loses first, and talk goes on") {
     for (const Framing framing : {Framing::frame, Framing::line}) {
         CAPTURE(framing == Framing::line);

@@ -107,6 +107,22 @@ TEST_CASE("FlushList: answers without end do not hold up what all hear") {
     CHECK(crowd.world.until([&] { return crowd.heard()[4] == "maaa"; }));
 }
 
+TEST_CASE(
+    "FlushList: a mark is passed when all who were there have had their turn, whoever came later") {
+    Crowd crowd(4);
+    crowd.world.flush_cost_max = one_call;
+    CHECK(crowd.world.flush_list.passed(crowd.world.flush_list.mark())); // nobody is there
+    crowd.say_to_all();
+    const FlushList::Mark mark = crowd.world.flush_list.mark();
+    for (int tick = 0; tick < 4; ++tick) {
+        CHECK_FALSE(crowd.world.flush_list.passed(mark));
+        crowd.world.ticks(1);
+        crowd.wires[0].stream.send(crowd.message, 0, 1); // again and again: it joins behind
+    }
+    CHECK(crowd.world.flush_list.passed(mark));
+    CHECK(crowd.world.flush_list.size() == 1);
+}
+
 TEST_CASE("FlushList: who closes leaves it, wherever it stands, and the others go on") {
     for (std::size_t gone = 0; gone < 4; ++gone) {
         CAPTURE(gone);
