@@ -149,6 +149,7 @@ TEST_CASE(
     world.config.limits.flushed_bytes_per_tick_max = 16 * 1024; // two calls a tick
     world.start();
     std::vector<Client> crowd;
+    crowd.reserve(30);
     for (int number = 0; number < 30; ++number) {
         crowd.push_back(world.program("m" + std::to_string(number), "lobby"));
     }
@@ -180,6 +181,7 @@ TEST_CASE("Server: answers without end do not mute those who speak") {
     Client hearer = world.program("hearer", "lobby");
     Client speaker = world.program("speaker", "lobby");
     std::vector<Client> curious;
+    curious.reserve(4);
     for (int number = 0; number < 4; ++number) {
         curious.push_back(world.program("c" + std::to_string(number), "elsewhere"));
     }
