@@ -3,6 +3,7 @@
 #include "daemon/activation.h"
 #include "daemon/config.h"
 #include "daemon/log.h"
+#include "daemon/operator.h"
 #include "daemon/server.h"
 #include "daemon/supervisor.h"
 #include "reactor/event_loop.h"
@@ -27,80 +28,10 @@ namespace {
 
 using namespace roomd; // NOLINT(google-build-using-namespace): this file is the program
 
-void log_warnings(Log& log, const ConfigResult& loaded) {
-    for (const std::string& warning : loaded.warnings) {
-        log.line(LogLevel::warning, "config", {{"warning", warning}});
-    }
-}
-
-constexpr std::size_t stats_line_bytes = 240;
-
-// What signals mean.
-class Operator final : public SignalOwner {
-public:
-    Operator(std::span<char*> arguments, Server& server, Log& log, Supervisor& supervisor)
-        : arguments_(arguments), server_(server), log_(log), supervisor_(supervisor) {}
-
-    void on_signal(int signal) override {
-        switch (signal) {
-        case SIGHUP:
-            reload();
-            break;
-        case SIGUSR1:
-            log_stats();
-            break;
-        default:
-            stopping_ = true;
-            supervisor_.stopping("saying goodbye");
-            server_.stop();
-            break;
-        }
-    }
-
-    [[nodiscard]] bool stopping() const { return stopping_; }
-
-private:
-    // A log line shows a short piece of any value: so many counters are several lines.
-    void log_stats() {
-        const std::string stats = server_.stats();
-        std::string_view rest = stats;
-        while (!rest.empty()) {
-            const std::size_t cut =
-                rest.size() <= stats_line_bytes ? rest.size() : rest.rfind(' ', stats_line_bytes);
-            log_.line(LogLevel::info, "stats", {{"counters", rest.substr(0, cut)}});
-            rest.remove_prefix(std::min(cut + 1, rest.size()));
-        }
-    }
-
-    void reload() {
-        const auto since_boot = sys::monotonic_now().time_since_epoch();
-        supervisor_.reloading(static_cast<std::uint64_t>(
-            std::chrono::duration_cast<std::chrono::microseconds>(since_boot).count()));
-        const ConfigResult loaded =
-            load_config(static_cast<int>(arguments_.size()), arguments_.data(), sys::environment());
-        std::string error = loaded.error;
-        if (loaded.action == ConfigAction::run && server_.reload(loaded.config, error)) {
-            log_.configure(loaded.config.log_format, loaded.config.log_level,
-                           loaded.config.limits.log_lines_per_second_max);
-            log_warnings(log_, loaded);
-            log_.line(LogLevel::info, "reloaded", {});
-        } else {
-            log_.line(LogLevel::error, "reload_refused", {{"error", error}});
-        }
-        supervisor_.ready("serving");
-    }
-
-    std::span<char*> arguments_;
-    Server& server_;
-    Log& log_;
-    Supervisor& supervisor_;
-    bool stopping_ = false;
-};
-
 // Binds, and while the address is taken tries again with growing pauses. The loop ticks meanwhile,
 // so a signal ends the wait.
 void open_listeners(Server& server, EventLoop& loop, const Config& config, Log& log,
-                    const Operator& signals) {
+                    const Operator& orders) {
     const TimePoint give_up = sys::monotonic_now() + std::chrono::seconds(config.bind_retry_s);
     Duration pause = std::chrono::milliseconds(100);
     while (true) {
@@ -114,10 +45,10 @@ void open_listeners(Server& server, EventLoop& loop, const Config& config, Log& 
             }
             log.line(LogLevel::warning, "bind_retry", {{"error", error.what()}});
             const TimePoint until = std::min(now + pause, give_up);
-            while (sys::monotonic_now() < until && !signals.stopping()) {
+            while (sys::monotonic_now() < until && !orders.stopping()) {
                 loop.tick(until - sys::monotonic_now());
             }
-            if (signals.stopping()) {
+            if (orders.stopping()) {
                 return;
             }
             pause = std::min<Duration>(pause * 2, std::chrono::seconds(5));
@@ -169,8 +100,8 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor
           Inherited& inherited) {
     EventLoop loop;
     Server server(loop, config, log);
-    Operator signal_owner(arguments, server, log, supervisor);
-    const Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1}, signal_owner);
+    Operator orders(arguments, server, log, supervisor);
+    const Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1}, orders);
     for (auto& [name, socket] : inherited) {
         server.adopt(name, std::move(socket));
     }
@@ -179,8 +110,8 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor
             LogLevel::warning, "insecure_public",
             {{"meaning", "anyone who can reach this machine can read and write in every room"}});
     }
-    open_listeners(server, loop, config, log, signal_owner);
-    if (!signal_owner.stopping()) {
+    open_listeners(server, loop, config, log, orders);
+    if (!orders.stopping()) {
         log.line(LogLevel::info, "ready",
                  {{"version", version()},
                   {"poller", Poller::name()},
@@ -210,7 +141,7 @@ int main(int argc, char** argv) {
         Log log(loaded.config.log_format, loaded.config.log_level,
                 loaded.config.limits.log_lines_per_second_max);
         try {
-            log_warnings(log, loaded);
+            Operator::log_warnings(log, loaded);
             return serve(arguments, loaded.config, log, supervisor, inherited);
         } catch (const std::system_error& error) {
             log.line(LogLevel::error, "cannot_start", {{"error", error.what()}});

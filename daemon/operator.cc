@@ -1,0 +1,104 @@
+#include "daemon/operator.h"
+
+#include "reactor/sys.h"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <string_view>
+
+namespace roomd {
+
+namespace {
+
+constexpr std::size_t stats_line_bytes = 240;
+
+// An error of the configuration is for stderr: "roomd: ...\n".
+std::string sentence_of(std::string error) {
+    constexpr std::string_view program = "roomd: ";
+    if (error.starts_with(program)) {
+        error.erase(0, program.size());
+    }
+    while (error.ends_with('\n')) {
+        error.pop_back();
+    }
+    return error;
+}
+
+} // namespace
+
+void Operator::log_warnings(Log& log, const ConfigResult& loaded) {
+    for (const std::string& warning : loaded.warnings) {
+        log.line(LogLevel::warning, "config", {{"warning", warning}});
+    }
+}
+
+void Operator::on_signal(int signal) {
+    switch (signal) {
+    case SIGHUP:
+        static_cast<void>(reload()); // the log has it
+        break;
+    case SIGUSR1:
+        log_stats();
+        break;
+    default:
+        static_cast<void>(stop());
+        break;
+    }
+}
+
+// A log line shows a short piece of any value: so many counters are several lines.
+void Operator::log_stats() {
+    const std::string stats = server_.stats();
+    std::string_view rest = stats;
+    while (!rest.empty()) {
+        const std::size_t cut =
+            rest.size() <= stats_line_bytes ? rest.size() : rest.rfind(' ', stats_line_bytes);
+        log_.line(LogLevel::info, "stats", {{"counters", rest.substr(0, cut)}});
+        rest.remove_prefix(std::min(cut + 1, rest.size()));
+    }
+}
+
+Verdict Operator::stop() {
+    const bool again = stopping_;
+    stopping_ = true;
+    supervisor_.stopping("saying goodbye");
+    server_.stop();
+    return {true, {again ? "stopping at once" : "stopping; everybody is told"}};
+}
+
+Verdict Operator::upgrade() {
+    std::string why = "this roomd cannot hand its connections to another; restart it instead: "
+                      "programs come back by themselves and ask for what they missed";
+    if (upgrade_ == nullptr || !upgrade_->begin(why)) {
+        log_.line(LogLevel::error, "upgrade_refused", {{"error", why}});
+        return {false, {why}};
+    }
+    return {true, {"handing over"}};
+}
+
+Verdict Operator::reload() {
+    const auto since_boot = sys::monotonic_now().time_since_epoch();
+    supervisor_.reloading(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::microseconds>(since_boot).count()));
+    const ConfigResult loaded =
+        load_config(static_cast<int>(arguments_.size()), arguments_.data(), sys::environment());
+    std::string error = loaded.error;
+    Verdict verdict;
+    if (loaded.action == ConfigAction::run && server_.reload(loaded.config, error)) {
+        log_.configure(loaded.config.log_format, loaded.config.log_level,
+                       loaded.config.limits.log_lines_per_second_max);
+        log_warnings(log_, loaded);
+        log_.line(LogLevel::info, "reloaded", {});
+        verdict = {true, loaded.warnings};
+    } else {
+        error = sentence_of(std::move(error));
+        log_.line(LogLevel::error, "reload_refused", {{"error", error}});
+        verdict = {false, {error}};
+    }
+    supervisor_.ready("serving");
+    return verdict;
+}
+
+} // namespace roomd

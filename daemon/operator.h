@@ -1,0 +1,74 @@
+// Operator — what whoever runs the daemon may ask of it, and what it answers: signals come here,
+// and so does everything else that commands it.
+//
+// Owned by main; borrows server, log and supervisor, which outlive it. Each request has a Verdict:
+// whether it was done, and the lines that say what was done or why not. Signals cannot hear a
+// verdict, so what matters of it is in the log too. Decides nothing about connections: that is the
+// server's.
+#pragma once
+
+#include "daemon/config.h"
+#include "daemon/log.h"
+#include "daemon/server.h"
+#include "daemon/supervisor.h"
+#include "reactor/signals.h"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace roomd {
+
+struct Verdict {
+    bool ok = false;
+    std::vector<std::string> lines; // for people, one sentence each, without a line feed
+};
+
+/// Another program in the place of this one, connections and all.
+class Upgrade {
+public:
+    /// Begins it; what follows happens at a tick's end. False: nothing has changed, and `why` is
+    /// one sentence with the way out.
+    virtual bool begin(std::string& why) = 0;
+
+protected:
+    ~Upgrade() = default;
+};
+
+class Operator final : public SignalOwner {
+public:
+    /// `arguments` are those the program was started with: a reload reads them again.
+    Operator(std::span<char*> arguments, Server& server, Log& log, Supervisor& supervisor)
+        : arguments_(arguments), server_(server), log_(log), supervisor_(supervisor) {}
+
+    /// Without one every upgrade is refused. `upgrade` is borrowed.
+    void set_upgrade(Upgrade& upgrade) { upgrade_ = &upgrade; }
+
+    /// Reads the configuration again and takes it over, all or nothing. Blocks while names are
+    /// resolved. The supervisor is told that it begins and that it is over.
+    [[nodiscard]] Verdict reload();
+
+    /// A goodbye to everybody, then the end; asked a second time, the end at once.
+    [[nodiscard]] Verdict stop();
+
+    [[nodiscard]] Verdict upgrade();
+
+    [[nodiscard]] bool stopping() const { return stopping_; }
+
+    void on_signal(int signal) override;
+
+    /// What a configuration that was read warned of, a line each.
+    static void log_warnings(Log& log, const ConfigResult& loaded);
+
+private:
+    void log_stats();
+
+    std::span<char*> arguments_;
+    Server& server_;
+    Log& log_;
+    Supervisor& supervisor_;
+    Upgrade* upgrade_ = nullptr;
+    bool stopping_ = false;
+};
+
+} // namespace roomd
