@@ -17,6 +17,7 @@
 #include "daemon/config.h"
 #include "daemon/counters.h"
 #include "daemon/hub.h"
+#include "daemon/listen_sockets.h"
 #include "daemon/log.h"
 #include "daemon/session.h"
 #include "daemon/sources.h"
@@ -137,12 +138,8 @@ private:
 
     // server_listeners.cc
     [[nodiscard]] std::vector<OpenListener> open(const ListenerSpec& spec);
-    [[nodiscard]] OpenListener open_address(const ListenerSpec& spec, const SocketAddress& address);
-    [[nodiscard]] std::vector<OpenListener> open_endpoint(const ListenerSpec& spec);
     [[nodiscard]] std::vector<OpenListener> open_new(const Config& config);
     void keep_wanted(const Config& config, std::vector<OpenListener>& kept);
-    [[nodiscard]] OpenListener open_unix(const ListenerSpec& spec);
-    [[nodiscard]] OpenListener open_inherited(const ListenerSpec& spec);
     [[nodiscard]] const ListenerSpec* spec_of(const Listener& listener) const;
     void log_listening(const OpenListener& listener);
     void drop_unused_specs();
@@ -168,7 +165,7 @@ private:
     Tracer tracer_;
     SlotMap<std::unique_ptr<Session>> sessions_;
     std::vector<OpenListener> listeners_;
-    std::vector<std::pair<std::string, Fd>> inherited_;
+    InheritedSockets inherited_;
     std::vector<OpenListener> retired_; // specs of closed listeners that sessions still refer to
     std::vector<Key> doomed_;
     std::vector<Key> suspects_; // queues that have passed the soft limit

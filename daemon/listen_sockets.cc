@@ -1,0 +1,153 @@
+#include "daemon/listen_sockets.h"
+
+#include "reactor/sys.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+namespace roomd {
+
+namespace {
+
+/// One attempt to listen: what was asked for, and how a refusal is worded.
+class Attempt {
+public:
+    Attempt(const Endpoint& endpoint, const std::string& uri, const ListenRules& rules)
+        : endpoint_(endpoint), uri_(uri), rules_(rules) {}
+
+    [[nodiscard]] std::vector<ListenSocket> run() {
+        std::vector<ListenSocket> opened;
+        if (endpoint_.transport == Transport::unix_stream) {
+            opened.push_back(unix_file());
+        } else if (endpoint_.transport == Transport::inherited) {
+            opened.push_back(inherited());
+        } else {
+            const bool datagram = endpoint_.transport == Transport::udp;
+            for (const SocketAddress& address :
+                 sys::resolve(endpoint_.host, endpoint_.port, datagram)) {
+                opened.push_back(network(address));
+            }
+        }
+        return opened;
+    }
+
+    [[noreturn]] void fail(const std::system_error& cause) const {
+        std::string text = sys::error_text(cause.code().value());
+        switch (cause.code().value()) {
+        case EADDRINUSE:
+            text += "; another roomd or another program has it. `ss -lxtunp` shows which. Stop it, "
+                    "give another " +
+                    std::string(rules_.option) +
+                    " URI, or let roomd wait with --bind-retry SECONDS";
+            break;
+        case EACCES:
+            text += "; ports below 1024 and other people's directories need rights. Give a port "
+                    "above, or let the service manager hand the socket over (fd:NAME)";
+            break;
+        case EADDRNOTAVAIL:
+            text += "; this machine has no such address. `ip addr` shows those it has";
+            break;
+        case ENOENT:
+            text += "; the directory of the socket does not exist";
+            break;
+        default:
+            break;
+        }
+        refuse(cause.code().value(), text);
+    }
+
+private:
+    [[noreturn]] void refuse(int error, const std::string& why) const {
+        throw std::system_error(error, std::generic_category(),
+                                "cannot listen on " + uri_ + ": " + why);
+    }
+
+    void refuse_strangers(const SocketAddress& address) const {
+        if (is_local(address)) {
+            return;
+        }
+        if (!rules_.public_allowed) {
+            refuse(EACCES, to_string(address) +
+                               " can be reached from other machines, and roomd has no accounts " +
+                               "and no encryption yet; say --insecure-public if you mean it");
+        }
+        if (rules_.only_local) {
+            refuse(EACCES, "debug=on is for loopback and Unix sockets only");
+        }
+    }
+
+    [[nodiscard]] ListenSocket network(const SocketAddress& address) const {
+        refuse_strangers(address);
+        Fd fd = endpoint_.transport == Transport::udp
+                    ? sys::bind_datagram(address)
+                    : sys::listen_stream(address, {rules_.backlog, 0});
+        std::string bound = to_string(sys::local_address(fd.get()));
+        return {std::move(fd), std::move(bound), {}};
+    }
+
+    [[nodiscard]] ListenSocket unix_file() const {
+        const std::string& path = endpoint_.path;
+        const SocketAddress address = unix_address(path);
+        if (address.length == 0) {
+            refuse(ENAMETOOLONG, "the path is too long for a Unix socket (107 bytes at most)");
+        }
+        // The lock decides between two daemons; the probe only between a living file and one left
+        // by a crash.
+        Fd lock = sys::lock_beside(path);
+        if (!lock) {
+            refuse(EADDRINUSE,
+                   "another roomd holds " + path + ".lock; stop it or give another path");
+        }
+        switch (sys::probe_unix_path(path)) {
+        case sys::UnixPath::live:
+            throw std::system_error(EADDRINUSE, std::generic_category());
+        case sys::UnixPath::not_a_socket:
+            refuse(EEXIST, path + " exists and is no socket; it is left alone. Give another path");
+        case sys::UnixPath::stale:
+            sys::unlink_path(path);
+            break;
+        case sys::UnixPath::absent:
+            break;
+        }
+        Fd fd = sys::listen_stream(address, {rules_.backlog, endpoint_.mode});
+        return {std::move(fd), path, {path, std::move(lock)}};
+    }
+
+    [[nodiscard]] ListenSocket inherited() const {
+        InheritedSockets& sockets = *rules_.inherited;
+        const auto found = std::find_if(sockets.begin(), sockets.end(), [&](const auto& item) {
+            return item.first == endpoint_.path;
+        });
+        if (found == sockets.end()) {
+            refuse(ENOENT, "the service manager handed over no socket of that name "
+                           "(FileDescriptorName= in the socket unit)");
+        }
+        refuse_strangers(sys::local_address(found->second.get()));
+        Fd fd = std::move(found->second);
+        sockets.erase(found);
+        std::string bound = to_string(sys::local_address(fd.get()));
+        return {std::move(fd), std::move(bound), {}};
+    }
+
+    const Endpoint& endpoint_;
+    const std::string& uri_;
+    const ListenRules& rules_;
+};
+
+} // namespace
+
+std::vector<ListenSocket> open_listen_sockets(const Endpoint& endpoint, const std::string& uri,
+                                              const ListenRules& rules) {
+    Attempt attempt(endpoint, uri, rules);
+    try {
+        return attempt.run();
+    } catch (const std::system_error& error) {
+        if (std::string_view(error.what()).starts_with("cannot listen")) {
+            throw;
+        }
+        attempt.fail(error);
+    }
+}
+
+} // namespace roomd

@@ -1,0 +1,42 @@
+// listen_sockets — from the words for an address to sockets that listen there.
+//
+// Free functions without state: used for rooms and for operators alike, so that the same addresses
+// are refused to both, and a Unix socket's file is treated with the same care. Knows no session and
+// watches nothing; what is not taken from the result closes with it.
+#pragma once
+
+#include "reactor/endpoint.h"
+#include "reactor/fd.h"
+#include "reactor/listener.h"
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace roomd {
+
+/// Sockets that the service manager handed over, by name; taken out when used.
+using InheritedSockets = std::vector<std::pair<std::string, Fd>>;
+
+struct ListenRules {
+    std::string_view option;       // what gives the address, for messages: "--listen"
+    int backlog = 0;               // connections the kernel holds until they are taken
+    bool public_allowed = false;   // addresses that another machine can reach
+    bool only_local = false;       // not even then
+    InheritedSockets* inherited{}; // for fd:NAME
+};
+
+struct ListenSocket {
+    Fd fd;
+    std::string address; // host:port or path, with the real port where 0 was asked for
+    UnixFile file;       // of a Unix socket that is ours
+};
+
+/// Bound, and listening unless it is UDP. Several where a host has several addresses. Throws
+/// std::system_error or std::runtime_error (no such host) with a message that names `uri` and the
+/// way out; then nothing is bound. May block on a name that has to be resolved.
+[[nodiscard]] std::vector<ListenSocket>
+open_listen_sockets(const Endpoint& endpoint, const std::string& uri, const ListenRules& rules);
+
+} // namespace roomd
