@@ -1,7 +1,7 @@
 # Doors only: each opens one thing of meson.build or test/tools. Works with GNU make and BSD make.
 #
 #   make                 build/roomd and build/room         make run ARGS='--listen ...'   build and serve
-#   make test            every test                         make install PREFIX= DESTDIR=  programs and service unit
+#   make test            every test                         make install PREFIX= DESTDIR=  programs and units
 #   make asan            every test under ASan and UBSan    make fuzz FUZZ_SECONDS=20      each fuzz target
 #   make sim SEED=7      replay one seed                    make sim SEEDS=1-1000          a range of them
 #   make tidy            clang-tidy over the whole tree     make fmt, make fmt-check       clang-format
@@ -10,6 +10,7 @@
 #   make macos           cross-build for both Macs          make clean                     forget every build directory
 
 PREFIX ?= /usr/local
+SYSCONFDIR ?= /etc
 DESTDIR ?=
 ARGS ?=
 SEED ?=
@@ -36,7 +37,7 @@ test:
 	@meson test -C build --no-rebuild --print-errorlogs
 
 install: build
-	@meson configure build --prefix '$(PREFIX)'
+	@meson configure build --prefix '$(PREFIX)' --sysconfdir '$(SYSCONFDIR)'
 	@DESTDIR='$(DESTDIR)' meson install -C build
 
 asan:

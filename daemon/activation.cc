@@ -5,6 +5,8 @@
 #include <string_view>
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 namespace roomd {
@@ -28,6 +30,13 @@ int number_of(std::string_view text) {
     return result.ec == std::errc() && result.ptr == text.data() + text.size() ? number : 0;
 }
 
+// A socket option that is a number; 0 for what is no socket.
+int option_of(const Fd& fd, int option) {
+    int value = 0;
+    socklen_t size = sizeof value;
+    return ::getsockopt(fd.get(), SOL_SOCKET, option, &value, &size) == 0 ? value : 0;
+}
+
 } // namespace
 
 std::vector<std::pair<std::string, Fd>> inherited_sockets() {
@@ -48,6 +57,26 @@ std::vector<std::pair<std::string, Fd>> inherited_sockets() {
         sockets.emplace_back(name.empty() ? "unknown" : name, Fd(fd));
     }
     return sockets;
+}
+
+SocketKind kind_of_socket(const Fd& fd) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    // The C interface of sockets takes every address as a sockaddr.
+    if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+        return SocketKind::other;
+    }
+    const bool network = address.ss_family == AF_INET || address.ss_family == AF_INET6;
+    switch (option_of(fd, SO_TYPE)) {
+    case SOCK_STREAM:
+        return (network || address.ss_family == AF_UNIX) && option_of(fd, SO_ACCEPTCONN) != 0
+                   ? SocketKind::listening
+                   : SocketKind::other;
+    case SOCK_DGRAM:
+        return network ? SocketKind::datagram : SocketKind::other;
+    default:
+        return SocketKind::other;
+    }
 }
 
 } // namespace roomd

@@ -7,6 +7,7 @@
 
 #include "reactor/fd.h"
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,5 +18,15 @@ namespace roomd {
 /// non-blocking. Empty when LISTEN_PID is not this process. The variables are taken out of the
 /// environment, so that no child mistakes them for its own.
 [[nodiscard]] std::vector<std::pair<std::string, Fd>> inherited_sockets();
+
+/// What can be done with a descriptor that somebody else opened.
+enum class SocketKind : std::uint8_t {
+    listening, // a stream socket, TCP or Unix, that connections can be accepted from
+    datagram,  // a bound UDP socket
+    other,     // anything else: a file, a connection, a socket that does not listen
+};
+
+/// Asks the kernel, three calls at most.
+[[nodiscard]] SocketKind kind_of_socket(const Fd& fd);
 
 } // namespace roomd

@@ -215,6 +215,7 @@ Merged merge(const FileSettings& file, const std::vector<Given>& environment,
         !apply_all(environment, exit_config, merged) || !apply_all(flags, exit_usage, merged)) {
         return merged;
     }
+    merged.config.listen_given = merged.origins[index_of("listen")] != "default";
     for (const GivenRoom& room : file.rooms) {
         merged.config.rooms.push_back(room.spec);
         merged.room_origins.push_back(room.origin);

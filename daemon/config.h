@@ -110,6 +110,9 @@ enum class LogLevel : std::uint8_t { debug, info, warning, error };
 struct Config {
     /// default: tcp://127.0.0.1:8888 and tcp://127.0.0.1:8889?framing=line&debug=on
     std::vector<ListenerSpec> listeners;
+    /// Somebody chose them. If nobody did, sockets of the service manager with well-known names
+    /// stand in for the default ones (Server::adopt).
+    bool listen_given = false;
     Limits limits;
     std::vector<RoomSpec> rooms;
     std::string name = "roomd"; // SERVER in `welcome`; one word

@@ -113,6 +113,19 @@ std::string room_as_toml(const RoomSpec& room, const std::string& origin) {
     return room.topic.empty() ? result : result + "topic = " + toml_string(room.topic) + "\n";
 }
 
+/// On one line, so that one '#' is all that keeps it from being in force.
+std::string listen_example(const Setting& setting, const Config& defaults) {
+    std::string uris;
+    for (const ListenerSpec& spec : defaults.listeners) {
+        uris += (uris.empty() ? "" : ", ") + toml_string(spec.uri);
+    }
+    return "# As long as nothing is given, sockets that systemd hands over (roomd.socket and "
+           "others)\n"
+           "# are served instead of the default ones.\n"
+           "#" +
+           std::string(setting.name) + " = [" + uris + "]\n";
+}
+
 constexpr std::string_view example_head =
     R"(# roomd.toml - settings of roomd. Use it with: roomd --config FILE
 #
@@ -181,12 +194,12 @@ std::string example_file() {
             section = setting.section;
             result += "\n[limits]\n";
         }
-        const bool listen = kind_of(setting) == Kind::list; // live: a file must say something
         result += "\n# " + std::string(setting.help) + "\n";
-        if (!listen) {
-            result += "# " + wanted_by(setting) + "\n#";
+        if (kind_of(setting) == Kind::list) {
+            result += listen_example(setting, defaults);
+            continue;
         }
-        result += assignment(setting, defaults) + "\n";
+        result += "# " + wanted_by(setting) + "\n#" + assignment(setting, defaults) + "\n";
     }
     return result.append(example_tail);
 }

@@ -1,5 +1,6 @@
 #include "daemon/listen_sockets.h"
 
+#include "daemon/activation.h"
 #include "reactor/sys.h"
 
 #include <algorithm>
@@ -21,7 +22,7 @@ public:
         if (endpoint_.transport == Transport::unix_stream) {
             opened.push_back(unix_file());
         } else if (endpoint_.transport == Transport::inherited) {
-            opened.push_back(inherited());
+            opened = inherited();
         } else {
             const bool datagram = endpoint_.transport == Transport::udp;
             for (const SocketAddress& address :
@@ -50,6 +51,11 @@ public:
             break;
         case ENOENT:
             text += "; the directory of the socket does not exist";
+            break;
+        case EAFNOSUPPORT:
+            text += "; this machine has no such network, or the service may not use it: let a "
+                    "socket unit open it (fd:NAME), or let the service bind its own "
+                    "(own-listeners.conf)";
             break;
         default:
             break;
@@ -83,7 +89,7 @@ private:
                     ? sys::bind_datagram(address)
                     : sys::listen_stream(address, {rules_.backlog, 0});
         std::string bound = to_string(sys::local_address(fd.get()));
-        return {std::move(fd), std::move(bound), {}};
+        return {std::move(fd), std::move(bound), {}, endpoint_.transport == Transport::udp};
     }
 
     [[nodiscard]] ListenSocket unix_file() const {
@@ -111,23 +117,31 @@ private:
             break;
         }
         Fd fd = sys::listen_stream(address, {rules_.backlog, endpoint_.mode});
-        return {std::move(fd), path, {path, std::move(lock)}};
+        return {std::move(fd), path, {path, std::move(lock)}, false};
     }
 
-    [[nodiscard]] ListenSocket inherited() const {
+    [[nodiscard]] std::vector<ListenSocket> inherited() const {
         InheritedSockets& sockets = *rules_.inherited;
-        const auto found = std::find_if(sockets.begin(), sockets.end(), [&](const auto& item) {
-            return item.first == endpoint_.path;
-        });
-        if (found == sockets.end()) {
+        const auto wanted = [&](const auto& item) { return item.first == endpoint_.path; };
+        for (const auto& [name, fd] : sockets) {
+            if (name == endpoint_.path) {
+                refuse_strangers(sys::local_address(fd.get())); // before any of them is taken
+            }
+        }
+        std::vector<ListenSocket> opened;
+        for (auto& [name, fd] : sockets) {
+            if (name == endpoint_.path) {
+                const bool datagram = kind_of_socket(fd) == SocketKind::datagram;
+                std::string bound = to_string(sys::local_address(fd.get()));
+                opened.push_back({std::move(fd), std::move(bound), {}, datagram});
+            }
+        }
+        std::erase_if(sockets, wanted);
+        if (opened.empty()) {
             refuse(ENOENT, "the service manager handed over no socket of that name "
                            "(FileDescriptorName= in the socket unit)");
         }
-        refuse_strangers(sys::local_address(found->second.get()));
-        Fd fd = std::move(found->second);
-        sockets.erase(found);
-        std::string bound = to_string(sys::local_address(fd.get()));
-        return {std::move(fd), std::move(bound), {}};
+        return opened;
     }
 
     const Endpoint& endpoint_;

@@ -31,9 +31,11 @@ struct ListenSocket {
     Fd fd;
     std::string address; // host:port or path, with the real port where 0 was asked for
     UnixFile file;       // of a Unix socket that is ours
+    bool datagram = false;
 };
 
-/// Bound, and listening unless it is UDP. Several where a host has several addresses. Throws
+/// Bound, and listening unless it is UDP. Several where a host has several addresses, or a socket
+/// unit several sockets of one name. Throws
 /// std::system_error or std::runtime_error (no such host) with a message that names `uri` and the
 /// way out; then nothing is bound. May block on a name that has to be resolved.
 [[nodiscard]] std::vector<ListenSocket>

@@ -2,6 +2,7 @@
 // construction order is destruction order in reverse, and the only catch of the daemon is here.
 #include "daemon/activation.h"
 #include "daemon/config.h"
+#include "daemon/heartbeat.h"
 #include "daemon/log.h"
 #include "daemon/operator.h"
 #include "daemon/server.h"
@@ -102,6 +103,7 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor
     Server server(loop, config, log);
     Operator orders(arguments, server, log, supervisor);
     const Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1}, orders);
+    const Heartbeat heartbeat(loop, server, supervisor);
     for (auto& [name, socket] : inherited) {
         server.adopt(name, std::move(socket));
     }
@@ -116,7 +118,7 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor
                  {{"version", version()},
                   {"poller", Poller::name()},
                   {"memory_bytes_max", server.memory_bytes_max()}});
-        supervisor.ready("serving");
+        supervisor.ready(Heartbeat::status_of(server));
         show_welcome(server);
     }
     loop.run();

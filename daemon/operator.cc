@@ -1,5 +1,6 @@
 #include "daemon/operator.h"
 
+#include "daemon/heartbeat.h"
 #include "reactor/sys.h"
 
 #include <algorithm>
@@ -79,6 +80,9 @@ Verdict Operator::upgrade() {
 }
 
 Verdict Operator::reload() {
+    if (stopping_) { // and the supervisor has been told so: it is not to hear that all is ready
+        return {false, {"the server is going down"}};
+    }
     const auto since_boot = sys::monotonic_now().time_since_epoch();
     supervisor_.reloading(static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::microseconds>(since_boot).count()));
@@ -97,7 +101,7 @@ Verdict Operator::reload() {
         log_.line(LogLevel::error, "reload_refused", {{"error", error}});
         verdict = {false, {error}};
     }
-    supervisor_.ready("serving");
+    supervisor_.ready(Heartbeat::status_of(server_));
     return verdict;
 }
 

@@ -57,8 +57,10 @@ public:
     /// stops at once.
     void stop();
 
-    /// A socket that the service manager handed over, for a listener `fd:NAME`. Before
-    /// open_listeners().
+    /// A socket that the service manager handed over, for listeners `fd:NAME`; several may have one
+    /// name. Before open_listeners(), which closes, and names in the log, those that no listener
+    /// wants. What is no socket to listen on is closed at once. If the configuration chose no
+    /// listeners, those called chat, debug, unix and public are served, each as its name says.
     void adopt(std::string name, Fd socket);
 
     /// host:port or path of each listener, with the real port where 0 was asked for. Valid until
@@ -110,6 +112,8 @@ public:
 
     [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
 
+    [[nodiscard]] std::size_t room_count() const { return hub_.room_count(); }
+
     [[nodiscard]] std::uint64_t bytes_pinned() const { return arena_.bytes_pinned(); }
 
     void check() const;
@@ -136,6 +140,9 @@ private:
         std::string address;
     };
 
+    // server_inherited.cc
+    [[nodiscard]] Config with_inherited(const Config& config) const;
+    void drop_unused_inherited();
     // server_listeners.cc
     [[nodiscard]] std::vector<OpenListener> open(const ListenerSpec& spec);
     [[nodiscard]] std::vector<OpenListener> open_new(const Config& config);
@@ -165,7 +172,8 @@ private:
     Tracer tracer_;
     SlotMap<std::unique_ptr<Session>> sessions_;
     std::vector<OpenListener> listeners_;
-    InheritedSockets inherited_;
+    InheritedSockets inherited_;        // and not served yet
+    std::vector<std::string> adopted_;  // the names of all that ever were
     std::vector<OpenListener> retired_; // specs of closed listeners that sessions still refer to
     std::vector<Key> doomed_;
     std::vector<Key> suspects_; // queues that have passed the soft limit

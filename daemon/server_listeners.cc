@@ -3,25 +3,45 @@
 #include "daemon/server.h"
 
 #include <algorithm>
+#include <iterator>
+#include <system_error>
 
 // Where the server listens: opening, changing and naming listeners.
 namespace roomd {
 
-void Server::adopt(std::string name, Fd socket) {
-    inherited_.emplace_back(std::move(name), std::move(socket));
+namespace {
+
+// Of a URI `udp://` the parser has made sure; of a socket that is handed over only now can one
+// know.
+void refuse_streams_over_datagrams(const ListenerSpec& spec) {
+    if (spec.framing != Framing::automatic || spec.debug || spec.flush_ms > 0 ||
+        spec.room.empty()) {
+        throw std::system_error(EINVAL, std::generic_category(),
+                                "cannot listen on " + spec.uri +
+                                    ": it is a UDP socket: a datagram is one payload, said in a "
+                                    "room, and never answered (UDP has room and limits)");
+    }
 }
+
+} // namespace
 
 void Server::open_listeners() {
     std::vector<OpenListener> opened;
-    for (const ListenerSpec& spec : config_.listeners) {
-        for (OpenListener& listener : open(spec)) {
-            opened.push_back(std::move(listener));
+    config_ = with_inherited(config_);
+    // Handed over ones last: one that is taken and then given up because another cannot be bound
+    // would be closed, and nobody could open it again.
+    for (const bool inherited : {false, true}) {
+        for (const ListenerSpec& spec : config_.listeners) {
+            if ((spec.endpoint.transport == Transport::inherited) == inherited) {
+                std::ranges::move(open(spec), std::back_inserter(opened));
+            }
         }
     }
     listeners_ = std::move(opened);
     for (const OpenListener& listener : listeners_) {
         log_listening(listener);
     }
+    drop_unused_inherited();
 }
 
 std::vector<Server::OpenListener> Server::open(const ListenerSpec& spec) {
@@ -33,7 +53,8 @@ std::vector<Server::OpenListener> Server::open(const ListenerSpec& spec) {
         OpenListener& listener = opened.emplace_back();
         listener.spec = std::make_unique<ListenerSpec>(spec);
         listener.address = std::move(socket.address);
-        if (spec.endpoint.transport == Transport::udp) {
+        if (socket.datagram) {
+            refuse_streams_over_datagrams(spec);
             listener.datagram = std::make_unique<DatagramListener>(
                 std::move(socket.fd), *listener.spec,
                 DatagramHost{loop_, config_.limits, hub_, counters_});
@@ -68,7 +89,8 @@ std::vector<Server::Bound> Server::bound() const {
     return bound;
 }
 
-bool Server::reload(const Config& config, std::string& error) {
+bool Server::reload(const Config& given, std::string& error) {
+    const Config config = with_inherited(given);
     if (stopping_) {
         error = "the server is going down";
         return false;

@@ -1,13 +1,17 @@
 #include "daemon/supervisor.h"
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 namespace roomd {
 
@@ -23,9 +27,30 @@ std::string status_line(std::string_view text) {
     return line + "\n";
 }
 
+// The variable's value, and the variable gone.
+std::string take_variable(const char* name) {
+    const char* const value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): no threads yet
+    std::string text = value == nullptr ? "" : value;
+    unsetenv(name); // NOLINT(concurrency-mt-unsafe): as above
+    return text;
+}
+
+// 0 for anything that is not a number above it.
+std::int64_t number_of(std::string_view text) {
+    std::int64_t number = 0;
+    const auto result = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool whole = result.ec == std::errc() && result.ptr == text.data() + text.size();
+    return whole && number > 0 ? number : 0;
+}
+
+std::string in_us(Duration duration) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::microseconds>(duration).count());
+}
+
 } // namespace
 
-Supervisor::Supervisor(std::string_view address) : address_(address) {
+Supervisor::Supervisor(std::string_view address, Duration watchdog)
+    : watchdog_(watchdog), address_(address) {
     const bool abstract = address_.starts_with('@');
     // Others (vsock:...) are for virtual machines.
     const bool known = abstract || address_.starts_with('/');
@@ -43,15 +68,19 @@ Supervisor::Supervisor(std::string_view address) : address_(address) {
 }
 
 Supervisor Supervisor::from_environment() {
-    constexpr const char* name = "NOTIFY_SOCKET";
-    const char* const value = std::getenv(name); // NOLINT(concurrency-mt-unsafe): no threads yet
-    Supervisor supervisor(value == nullptr ? "" : value);
-    unsetenv(name); // NOLINT(concurrency-mt-unsafe): as above
-    return supervisor;
+    const std::string address = take_variable("NOTIFY_SOCKET");
+    const std::string us_text = take_variable("WATCHDOG_USEC");
+    const std::string pid_text = take_variable("WATCHDOG_PID");
+    // Without a process named it means whoever reads it (sd_watchdog_enabled(3)).
+    const bool meant = pid_text.empty() || number_of(pid_text) == getpid();
+    // An hour is for ever: the count of nanoseconds could not hold every number of microseconds.
+    const std::int64_t us = std::min<std::int64_t>(number_of(us_text), 3'600'000'000);
+    return Supervisor(address, meant ? std::chrono::microseconds(us) : Duration{});
 }
 
 bool Supervisor::ready(std::string_view status) {
-    return send("READY=1\n" + status_line(status));
+    phase_ = Phase::serving;
+    return send_with_status("READY=1\n", status);
 }
 
 bool Supervisor::reloading(std::uint64_t monotonic_us) {
@@ -59,11 +88,30 @@ bool Supervisor::reloading(std::uint64_t monotonic_us) {
 }
 
 bool Supervisor::stopping(std::string_view status) {
-    return send("STOPPING=1\n" + status_line(status));
+    phase_ = Phase::stopping;
+    return send_with_status("STOPPING=1\n", status);
 }
 
 bool Supervisor::status(std::string_view text) {
-    return send(status_line(text));
+    return status_line(text) == told_ || send_with_status("", text);
+}
+
+bool Supervisor::watchdog() {
+    return send("WATCHDOG=1\n");
+}
+
+bool Supervisor::extend_timeout(Duration more) {
+    return send("EXTEND_TIMEOUT_USEC=" + in_us(more) + "\n");
+}
+
+// What did not arrive is not in force: the next status() says it again.
+bool Supervisor::send_with_status(const std::string& message, std::string_view text) {
+    std::string line = status_line(text);
+    if (!send(message + line)) {
+        return false;
+    }
+    told_ = std::move(line);
+    return true;
 }
 
 bool Supervisor::send(const std::string& message) {

@@ -1,13 +1,14 @@
 // Supervisor — tells the service manager how the daemon is doing, as sd_notify(3) does.
 //
 // Owned by main. One datagram a message to the socket that NOTIFY_SOCKET names, a path or an
-// abstract
-// '@name'; without that variable every call does nothing. Never blocks: a message that the
-// manager's queue has no room for is not sent, and the call says so. The system calls are made here
-// and not in sys, because the simulator knows no service manager.
+// abstract '@name'; without that variable every call does nothing. Never blocks: a message that the
+// manager's queue has no room for is not sent, and the call says so. Knows no clock: who calls
+// watchdog() and extend_timeout(), and when, is the heartbeat's. The system calls are made here and
+// not in sys, because the simulator knows no service manager.
 #pragma once
 
 #include "reactor/fd.h"
+#include "reactor/time.h"
 
 #include <cstdint>
 #include <string>
@@ -17,15 +18,26 @@ namespace roomd {
 
 class Supervisor {
 public:
-    /// Speaks to the socket `address`; empty or unusable: to nobody.
-    explicit Supervisor(std::string_view address);
+    /// What the manager has been told: until ready() it waits for the start, after stopping() for
+    /// the end, each for a limited time.
+    enum class Phase : std::uint8_t { starting, serving, stopping };
 
-    /// Reads NOTIFY_SOCKET and takes it out of the environment, so that no child inherits it. Call
-    /// it once, before there are threads.
+    /// Speaks to the socket `address`; empty or unusable: to nobody. `watchdog`: how long the
+    /// manager bears silence; zero: for ever.
+    explicit Supervisor(std::string_view address, Duration watchdog = {});
+
+    /// Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID and takes them out of the environment,
+    /// so that no child inherits them. Call it once, before there are threads.
     [[nodiscard]] static Supervisor from_environment();
 
     /// Somebody listens, as far as one can know.
     [[nodiscard]] bool present() const { return static_cast<bool>(socket_); }
+
+    /// A watchdog() has to come at least so often, or the manager takes the daemon for dead. Zero:
+    /// it does not ask, or it asks another process.
+    [[nodiscard]] Duration watchdog_time() const { return present() ? watchdog_ : Duration{}; }
+
+    [[nodiscard]] Phase phase() const { return phase_; }
 
     // Each returns false when a message could not be delivered now: try again by time if it
     // matters. True without a service manager.
@@ -35,13 +47,22 @@ public:
     /// `monotonic_us`: CLOCK_MONOTONIC when the reload began, in microseconds; systemd compares it.
     bool reloading(std::uint64_t monotonic_us);
     bool stopping(std::string_view status);
-    /// One line for `systemctl status`; control characters become spaces.
+    /// One line for `systemctl status`; control characters become spaces. What it says already is
+    /// not said again.
     bool status(std::string_view text);
+    /// The daemon lives and does its work.
+    bool watchdog();
+    /// A start or a stop needs at least `more` from now on.
+    bool extend_timeout(Duration more);
 
 private:
     bool send(const std::string& message);
+    bool send_with_status(const std::string& message, std::string_view text);
 
     Fd socket_;
+    Duration watchdog_{};
+    Phase phase_ = Phase::starting;
+    std::string told_;    // the status in force
     std::string address_; // the bytes of sun_path; a leading NUL for an abstract name
 };
 

@@ -146,4 +146,24 @@ TEST_CASE("activation: without the variables, or with nonsense in them, nothing 
           }).empty());
 }
 
+TEST_CASE("activation: the kernel says what a descriptor is good for") {
+    const SocketAddress stream = sys::resolve("127.0.0.1", 0, false).at(0);
+    const SocketAddress datagram = sys::resolve("127.0.0.1", 0, true).at(0);
+    CHECK(kind_of_socket(sys::listen_stream(stream, {16, 0})) == SocketKind::listening);
+    CHECK(kind_of_socket(sys::bind_datagram(datagram)) == SocketKind::datagram);
+    const Fd listener = sys::listen_stream(stream, {16, 0});
+    CHECK(kind_of_socket(sys::connect_begin(sys::local_address(listener.get()))) ==
+          SocketKind::other);
+    std::array<int, 2> pair{};
+    for (const int type : {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET}) {
+        REQUIRE(::socketpair(AF_UNIX, type, 0, pair.data()) == 0);
+        const Fd one(pair[0]);
+        const Fd other(pair[1]);
+        CHECK(kind_of_socket(one) == SocketKind::other);
+    }
+    const auto pipe = sys::make_pipe();
+    CHECK(kind_of_socket(pipe.first) == SocketKind::other);
+    CHECK(kind_of_socket(Fd()) == SocketKind::other);
+}
+
 } // namespace roomd

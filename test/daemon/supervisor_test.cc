@@ -1,14 +1,12 @@
 #include "daemon/supervisor.h"
 
-#include "reactor/fd.h"
+#include "test/daemon/notify_manager.h"
 
 #include <doctest/doctest.h>
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -19,57 +17,8 @@
 
 using namespace roomd;
 
-namespace {
-
-/// A service manager: a bound datagram socket.
-class Manager {
-public:
-    /// `name` like NOTIFY_SOCKET: a path or '@name'.
-    explicit Manager(std::string name)
-        : name_(std::move(name)), fd_(socket(AF_UNIX, SOCK_DGRAM, 0)) {
-        REQUIRE(fd_);
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        std::memcpy(address.sun_path, name_.data(), name_.size());
-        const bool abstract = name_.front() == '@';
-        if (abstract) {
-            address.sun_path[0] = '\0';
-        }
-        const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name_.size() +
-                                                 (abstract ? 0 : 1));
-        REQUIRE(bind(fd_.get(), reinterpret_cast<const sockaddr*>(&address), size) == 0);
-    }
-
-    ~Manager() { unlink(name_.c_str()); }
-
-    Manager(const Manager&) = delete;
-    Manager& operator=(const Manager&) = delete;
-    Manager(Manager&&) = delete;
-    Manager& operator=(Manager&&) = delete;
-
-    /// The next datagram; empty if there is none.
-    [[nodiscard]] std::string heard() const {
-        std::array<char, 4096> buffer{};
-        const ssize_t size = recv(fd_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-        return size > 0 ? std::string(buffer.data(), static_cast<std::size_t>(size))
-                        : std::string();
-    }
-
-    [[nodiscard]] const std::string& name() const { return name_; }
-
-private:
-    std::string name_;
-    Fd fd_;
-};
-
-std::string unique_path() {
-    return "/tmp/roomd-notify-" + std::to_string(getpid()) + ".sock";
-}
-
-} // namespace
-
 TEST_CASE("Supervisor: each message is one datagram in the words of sd_notify") {
-    const Manager manager(unique_path());
+    const NotifyManager manager;
     Supervisor supervisor(manager.name());
     CHECK(supervisor.present());
     CHECK(supervisor.ready("2 listeners"));
@@ -84,14 +33,14 @@ TEST_CASE("Supervisor: each message is one datagram in the words of sd_notify") 
 }
 
 TEST_CASE("Supervisor: an abstract name is one, too") {
-    const Manager manager("@roomd-notify-" + std::to_string(getpid()));
+    const NotifyManager manager("@roomd-notify-" + std::to_string(getpid()));
     Supervisor supervisor(manager.name());
     CHECK(supervisor.status("x"));
     CHECK(manager.heard() == "STATUS=x\n");
 }
 
 TEST_CASE("Supervisor: a status cannot smuggle in a message of its own") {
-    const Manager manager(unique_path());
+    const NotifyManager manager;
     Supervisor supervisor(manager.name());
     CHECK(supervisor.status(std::string_view("a\nSTOPPING=1\r\0\x1b[2J\x7f!", 20)));
     CHECK(manager.heard() == "STATUS=a STOPPING=1   [2J !\n");
@@ -110,24 +59,97 @@ TEST_CASE("Supervisor: without a service manager every call does nothing and suc
         CHECK(supervisor.reloading(1));
         CHECK(supervisor.stopping(""));
         CHECK(supervisor.status("x"));
+        CHECK(supervisor.watchdog());
+        CHECK(supervisor.extend_timeout(std::chrono::seconds(1)));
+        CHECK(supervisor.watchdog_time() == Duration{});
     }
 }
 
+TEST_CASE("Supervisor: the watchdog and a longer time are asked for in microseconds") {
+    const NotifyManager manager;
+    Supervisor supervisor(manager.name());
+    CHECK(supervisor.watchdog());
+    CHECK(manager.heard() == "WATCHDOG=1\n");
+    CHECK(supervisor.extend_timeout(std::chrono::milliseconds(1'500)));
+    CHECK(manager.heard() == "EXTEND_TIMEOUT_USEC=1500000\n");
+}
+
+TEST_CASE("Supervisor: a status that is in force is not said again, one that was lost is") {
+    const NotifyManager manager;
+    Supervisor supervisor(manager.name());
+    CHECK(supervisor.ready("serving"));
+    CHECK_FALSE(manager.heard().empty());
+    CHECK(supervisor.status("serving"));
+    CHECK(manager.heard().empty());
+    CHECK(supervisor.status("1 connection"));
+    CHECK(manager.heard() == "STATUS=1 connection\n");
+    int said = 0;
+    while (supervisor.watchdog()) { // until the manager's queue is full
+        ++said;
+    }
+    CHECK_FALSE(supervisor.status("2 connections"));
+    for (; said > 0; --said) {
+        CHECK(manager.heard() == "WATCHDOG=1\n");
+    }
+    CHECK(supervisor.status("2 connections"));
+    CHECK(manager.heard() == "STATUS=2 connections\n");
+}
+
+TEST_CASE("Supervisor: it knows what the manager has been told") {
+    Supervisor supervisor("");
+    CHECK(supervisor.phase() == Supervisor::Phase::starting);
+    CHECK(supervisor.ready(""));
+    CHECK(supervisor.phase() == Supervisor::Phase::serving);
+    CHECK(supervisor.reloading(1));
+    CHECK(supervisor.phase() == Supervisor::Phase::serving);
+    CHECK(supervisor.stopping(""));
+    CHECK(supervisor.phase() == Supervisor::Phase::stopping);
+}
+
+TEST_CASE("Supervisor: the watchdog's time is this process's or nobody's") {
+    const NotifyManager manager;
+    const auto time_with = [&](const char* us, const std::string& pid) {
+        // NOLINTBEGIN(concurrency-mt-unsafe): this test has one thread
+        REQUIRE(setenv("NOTIFY_SOCKET", manager.name().c_str(), 1) == 0);
+        REQUIRE(setenv("WATCHDOG_USEC", us, 1) == 0);
+        REQUIRE((pid.empty() ? unsetenv("WATCHDOG_PID") : setenv("WATCHDOG_PID", pid.c_str(), 1)) ==
+                0);
+        const Duration time = Supervisor::from_environment().watchdog_time();
+        CHECK(std::getenv("WATCHDOG_USEC") == nullptr);
+        CHECK(std::getenv("WATCHDOG_PID") == nullptr);
+        // NOLINTEND(concurrency-mt-unsafe)
+        return time;
+    };
+    const std::string own = std::to_string(getpid());
+    CHECK(time_with("20000000", own) == std::chrono::seconds(20));
+    CHECK(time_with("20000000", "") == std::chrono::seconds(20));
+    CHECK(time_with("20000000", std::to_string(getppid())) == Duration{});
+    CHECK(time_with("20000000", "nobody") == Duration{});
+    for (const char* const us : {"", "0", "-5", "soon", "5s"}) {
+        CAPTURE(us);
+        CHECK(time_with(us, own) == Duration{});
+    }
+    CHECK(time_with("9223372036854775807", own) == std::chrono::hours(1));
+}
+
 TEST_CASE("Supervisor: a manager that is gone is told by the result, not by a signal") {
-    const std::string path = unique_path();
-    { const Manager manager(path); }
+    std::string path;
+    {
+        const NotifyManager manager;
+        path = manager.name();
+    }
     Supervisor supervisor(path);
     CHECK(supervisor.present());
     CHECK_FALSE(supervisor.ready(""));
 }
 
 TEST_CASE("Supervisor: a manager that does not read never blocks the daemon") {
-    const Manager manager(unique_path());
+    const NotifyManager manager;
     Supervisor supervisor(manager.name());
     const auto begin = std::chrono::steady_clock::now();
     int refused = 0;
     for (int i = 0; i < 10'000; ++i) {
-        refused += supervisor.status("again") ? 0 : 1;
+        refused += supervisor.status(std::to_string(i)) ? 0 : 1;
     }
     CHECK(refused > 0);
     CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(5));
@@ -139,7 +161,7 @@ TEST_CASE("Supervisor: a manager that does not read never blocks the daemon") {
 
 TEST_CASE(
     "Supervisor: the variable is read once and taken away, and no child inherits the socket") {
-    const Manager manager(unique_path());
+    const NotifyManager manager;
     // NOLINTNEXTLINE(concurrency-mt-unsafe): this test has one thread
     REQUIRE(setenv("NOTIFY_SOCKET", manager.name().c_str(), 1) == 0);
     Supervisor supervisor = Supervisor::from_environment();
