@@ -1,0 +1,238 @@
+"""The judge of restarts (test/proofs/continuity.cc), judged: beside an honest daemon it finds nothing, and behind a proxy that does
+one single thing wrong it says which.
+
+The proxy stands between the members and a daemon that is not restarted. It understands payloads, so that it can lose, repeat,
+swap, damage or invent exactly one.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import pathlib
+import subprocess
+import tempfile
+import threading
+import unittest
+
+from roomd_harness import PATIENCE, TOP, Daemon
+
+PROOF = pathlib.Path(os.environ.get("CONTINUITY_BIN", TOP / "build" / "proof-continuity")).resolve()
+
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # which complains of members that are gone
+
+LOAD = ("--connections", "90", "--rooms", "5", "--rate", "150", "--speakers", "300", "--warm-up", "0.5", "--every", "1",
+        "--patience", "3")
+
+
+def payloads(buffer):
+    """Takes whole payloads, with their framing, from the front of a bytearray."""
+    while buffer:
+        if buffer[0] == 0:
+            size = 4 + int.from_bytes(buffer[:4], "big") if len(buffer) >= 4 else len(buffer) + 1
+        else:
+            size = buffer.find(b"\n") + 1 or len(buffer) + 1
+        if size > len(buffer):
+            return
+        payload = bytes(buffer[:size])
+        del buffer[:size]
+        yield payload
+
+
+def framed_like(payload, text):
+    return len(text).to_bytes(4, "big") + text if payload[0] == 0 else text + b"\n"
+
+
+def text_of(payload):
+    return payload[4:] if payload[0] == 0 else payload
+
+
+def is_message(payload):
+    """Said live, in any format: plain, event, human; or on its way to be said."""
+    text = text_of(payload)
+    return text.startswith((b"k ", b"msg ", b"[", b"/say ")) and (b" k " in text or text.startswith(b"k "))
+
+
+def room_of(message):
+    return text_of(message).partition(b"k ")[2].partition(b" ")[0]
+
+
+class Proxy:
+    """Passes everything on, until the `patience`-th payload for which `wanted` holds: that one goes through `spoil`."""
+
+    def __init__(self, upstream, wanted=None, spoil=None, from_client=False, patience=40):
+        self.upstream = upstream
+        self.wanted = wanted
+        self.spoil = spoil  # (payload, pump) -> the bytes to send instead, or None: pass nothing on any more
+        self.from_client = from_client
+        self.left = patience
+        self.spoilt = 0
+        self.server = None
+        self.halted = None  # an asyncio.Event: nothing is passed on before it is set
+        self.tasks = set()
+
+    async def start(self):
+        self.halted = asyncio.Event()
+        self.halted.set()
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        return self.server.sockets[0].getsockname()[1]
+
+    async def serve(self, reader, writer):
+        try:
+            up_reader, up_writer = await asyncio.open_connection(*self.upstream)
+            await asyncio.gather(self.pump(reader, up_writer, True), self.pump(up_reader, writer, False))
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def pump(self, reader, writer, from_client):
+        buffer = bytearray()
+        late = b""  # what was held back goes behind the next one of its room
+        while data := await reader.read(65536):
+            await self.halted.wait()
+            buffer += data
+            for payload in payloads(buffer):
+                out = payload
+                if late and is_message(payload) and room_of(payload) == room_of(late):
+                    out, late = payload + late, b""
+                if from_client == self.from_client and self.wanted is not None and self.wanted(payload):
+                    self.left -= 1
+                    if self.left == 0:
+                        self.spoilt += 1
+                        out = self.spoil(payload, self)
+                        if out is None:
+                            writer.close()
+                            return
+                        if isinstance(out, tuple):
+                            out, late = out
+                writer.write(out)
+            await writer.drain()
+        writer.write(bytes(buffer))
+        writer.close()
+
+    def halt(self, seconds):
+        self.halted.clear()
+        asyncio.get_running_loop().call_later(seconds, self.halted.set)
+
+    def refuse(self, seconds):
+        port = self.server.sockets[0].getsockname()[1]
+        self.server.close()
+
+        async def again():
+            await asyncio.sleep(seconds)
+            self.server = await asyncio.start_server(self.serve, "127.0.0.1", port, reuse_address=True)
+
+        task = asyncio.get_running_loop().create_task(again())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+def damaged(payload, _):
+    """The last letter of the text is another one; and a text of one letter less is none of ours either."""
+    end = len(payload) if payload[0] == 0 else len(payload) - 1
+    return payload[:end - 1] + (b"A" if payload[end - 1:end] != b"A" else b"B") + payload[end:]
+
+
+def is_event(payload):
+    return text_of(payload).startswith(b"msg ")
+
+
+# What is done wrong, once, and by which names the judge may call it.
+FAULTS = {
+    "nothing": ({}, set()),
+    "a message to one member is lost": ({"wanted": is_message, "spoil": lambda payload, _: b""}, {"hole"}),
+    "an event to one member is lost": ({"wanted": is_event, "spoil": lambda payload, _: b""}, {"hole"}),
+    "a message comes twice": ({"wanted": is_message, "spoil": lambda payload, _: payload * 2}, {"repeat"}),
+    "a message comes behind the next": (
+        {"wanted": is_message, "spoil": lambda payload, _: (b"", payload)}, {"hole", "repeat", "disorder"}),
+    "a message is damaged": ({"wanted": is_message, "spoil": damaged}, {"foreign"}),
+    "half a message, and the end": (
+        {"wanted": is_message, "spoil": lambda payload, _: None}, {"lost"}),
+    "an acknowledgement is lost": (
+        {"wanted": lambda payload: b"ok say " in payload, "spoil": lambda payload, _: b"", "patience": 10},
+        {"unacknowledged", "hole"}),
+    "an acknowledgement comes twice": (
+        {"wanted": lambda payload: b"ok say " in payload, "spoil": lambda payload, _: payload * 2, "patience": 10},
+        {"unacknowledged", "repeat", "disorder"}),
+    "what was said does not arrive": (
+        {"wanted": is_message, "spoil": lambda payload, _: b"", "from_client": True}, {"hole", "unacknowledged"}),
+    "what was said arrives twice": (
+        {"wanted": is_message, "spoil": lambda payload, _: payload * 2, "from_client": True},
+        {"repeat", "disorder", "unacknowledged"}),
+    "somebody is said to have left": (
+        {"wanted": is_event, "spoil": lambda payload, _: payload + framed_like(payload, b"part cont-1 c77 reset")},
+        {"identity"}),
+    "somebody has another name": (
+        {"wanted": is_event,
+         "spoil": lambda payload, _: framed_like(payload, b" ".join(
+             word if index != 4 else b"mallory" for index, word in enumerate(text_of(payload).rstrip(b"\n").split(b" "))))},
+        {"identity"}),
+    "a gap is told": (
+        {"wanted": is_event, "spoil": lambda payload, _: framed_like(
+            payload, b"gap %s %s %s" % (text_of(payload).split(b" ")[1], *[text_of(payload).split(b" ")[2]] * 2))},
+        {"gap"}),
+    "nothing moves for 1.2 s": (
+        {"wanted": is_message, "spoil": lambda payload, proxy: (proxy.halt(1.2), payload)[1], "patience": 1200}, {"pause"}),
+    "connects are refused for 0.3 s": (
+        {"wanted": is_message, "spoil": lambda payload, proxy: (proxy.refuse(0.3), payload)[1]}, {"refused"}),
+}
+
+
+class Judge(unittest.TestCase):
+    def setUp(self):
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+
+    def tearDown(self):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(PATIENCE)
+
+    def start(self, directory, number, upstream, fault):
+        """A proxy with this fault, and the judge behind it."""
+        proxy = Proxy(upstream, **fault)
+        port = asyncio.run_coroutine_threadsafe(proxy.start(), self.loop).result(PATIENCE)
+        figures = pathlib.Path(directory) / f"{number}.json"
+        process = subprocess.Popen([str(PROOF), *LOAD, "--json", str(figures), f"tcp://127.0.0.1:{port}"],
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return proxy, process, figures
+
+    def check(self, name, expected, proxy, process, figures):
+        output, _ = process.communicate(timeout=PATIENCE * 4)
+        found = json.loads(figures.read_text()) if figures.exists() else {}
+        kinds = {kind for kind, count in found.get("faults", {}).items() if count}
+        with self.subTest(name):
+            self.assertIn(process.returncode, (0, 1), output)
+            self.assertGreater(found["deliveries"], 1000, output)
+            if not expected:
+                self.assertEqual((process.returncode, kinds), (0, set()), output)
+                return
+            self.assertEqual(proxy.spoilt, 1, "the proxy never did its worst:\n" + output)
+            self.assertEqual(process.returncode, 1, f"{name}: not noticed:\n{output}")
+            self.assertTrue(kinds & expected, f"{name}: called {kinds}, not one of {expected}:\n{output}")
+
+    def test_one_fault_of_each_kind_is_found_and_none_where_there_is_none(self):
+        names = list(FAULTS)
+        with tempfile.TemporaryDirectory() as directory:
+            for begin in range(0, len(names), 4):  # some at a time: the proxies are in Python
+                with Daemon("tcp://127.0.0.1:0") as daemon:
+                    started = []
+                    for number, name in enumerate(names[begin:begin + 4], begin):
+                        # One room is one room: each load has a daemon of its own.
+                        other = Daemon("tcp://127.0.0.1:0") if number > begin else daemon
+                        started.append((name, other, self.start(directory, number, other.address(), FAULTS[name][0])))
+                    for name, other, running in started:
+                        self.check(name, FAULTS[name][1], *running)
+                        if other is not daemon:
+                            other.close()
+
+    def test_wrong_usage_is_told(self):
+        for arguments in ((), ("--rate",), ("--rate", "many", "tcp://127.0.0.1:1"), ("--nonsense", "1", "tcp://127.0.0.1:1")):
+            done = subprocess.run([str(PROOF), *arguments], capture_output=True, text=True, check=False, timeout=PATIENCE)
+            self.assertEqual(done.returncode, 64, arguments)
+            self.assertTrue(done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
