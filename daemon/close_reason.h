@@ -4,6 +4,7 @@
 
 #include "protocol/error_code.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -22,6 +23,9 @@ enum class CloseReason : std::uint8_t {
     full,             // no room for another connection
     shutting_down,    // the daemon stops
 };
+
+inline constexpr std::size_t close_reason_count =
+    static_cast<std::size_t>(CloseReason::shutting_down) + 1;
 
 /// The word, e.g. "shutting_down". Static storage.
 [[nodiscard]] inline std::string_view word(CloseReason reason) {

@@ -119,18 +119,26 @@ std::string settle_queue(Merged& merged) {
     return {};
 }
 
+bool is_public(const Endpoint& endpoint) {
+    const bool network =
+        endpoint.transport == Transport::tcp || endpoint.transport == Transport::udp;
+    return network && !is_loopback_host(endpoint.host);
+}
+
 std::string refuse_public(const Config& config) {
     if (config.insecure_public) {
         return {};
     }
+    constexpr std::string_view why =
+        " can be reached from other machines, and roomd has neither passwords nor "
+        "encryption yet. Use 127.0.0.1, [::1] or unix:/path, or say --insecure-public";
     for (const ListenerSpec& spec : config.listeners) {
-        const Transport transport = spec.endpoint.transport;
-        const bool network = transport == Transport::tcp || transport == Transport::udp;
-        if (network && !is_loopback_host(spec.endpoint.host)) {
-            return "listener " + quoted(spec.uri, shown_bytes_max) +
-                   " can be reached from other machines, and roomd has neither passwords nor "
-                   "encryption yet. Use 127.0.0.1, [::1] or unix:/path, or say --insecure-public";
+        if (is_public(spec.endpoint)) {
+            return "listener " + quoted(spec.uri, shown_bytes_max) + std::string(why);
         }
+    }
+    if (config.metrics && is_public(*config.metrics)) {
+        return "metrics " + quoted(to_string(*config.metrics), shown_bytes_max) + std::string(why);
     }
     return {};
 }

@@ -11,6 +11,7 @@
 #include "reactor/endpoint.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -119,6 +120,7 @@ struct Config {
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::text;
     std::uint32_t bind_retry_s = 0;
+    std::optional<Endpoint> metrics; // where operators may ask over HTTP; none: nowhere
     bool insecure_public = false;
 };
 

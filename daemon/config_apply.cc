@@ -54,6 +54,7 @@ std::string listed(const Words& words) {
 
 constexpr std::size_t shown_bytes_max = 80;
 constexpr std::size_t name_length_max = 32;
+constexpr std::string_view no_address = "off";
 
 bool is_server_name(std::string_view text) {
     return !text.empty() && text.size() <= name_length_max &&
@@ -61,34 +62,6 @@ bool is_server_name(std::string_view text) {
                return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                       c == '.' || c == '-' || c == '_';
            });
-}
-
-std::string parse_listeners(const std::vector<std::string>& uris, std::vector<ListenerSpec>& into) {
-    std::vector<ListenerSpec> specs;
-    for (const std::string& uri : uris) {
-        ListenerSpec spec;
-        std::string error;
-        if (!parse_listener(uri, spec, error)) {
-            return error;
-        }
-        const bool twice = std::any_of(specs.begin(), specs.end(), [&](const ListenerSpec& other) {
-            const bool network = spec.endpoint.path.empty();
-            return other.endpoint.transport == spec.endpoint.transport &&
-                   other.endpoint.host == spec.endpoint.host &&
-                   other.endpoint.port == spec.endpoint.port &&
-                   other.endpoint.path == spec.endpoint.path &&
-                   !(network && spec.endpoint.port == 0);
-        });
-        if (twice) {
-            return to_string(spec.endpoint) + " is given twice";
-        }
-        specs.push_back(std::move(spec));
-    }
-    if (specs.empty()) {
-        return "needs at least one address to listen on";
-    }
-    into = std::move(specs);
-    return {};
 }
 
 /// The struct inside a Config that a member pointer of each kind points into.
@@ -127,6 +100,22 @@ struct Setter {
             return refusal(texts.back());
         }
         value = texts.back();
+        return {};
+    }
+
+    [[nodiscard]] std::string operator()(std::optional<Endpoint>& value) const {
+        if (texts.back() == no_address) {
+            value.reset();
+            return {};
+        }
+        auto parsed = parse_endpoint(texts.back());
+        if (const auto* const bad = std::get_if<BadEndpoint>(&parsed)) {
+            return bad->why + "; or off";
+        }
+        if (std::get<Endpoint>(parsed).transport == Transport::udp) {
+            return refusal(texts.back());
+        }
+        value = std::get<Endpoint>(std::move(parsed));
         return {};
     }
 
@@ -170,6 +159,10 @@ struct Writer {
         return toml_string(value);
     }
 
+    [[nodiscard]] std::string operator()(const std::optional<Endpoint>& value) const {
+        return toml_string(value ? to_string(*value) : std::string(no_address));
+    }
+
     [[nodiscard]] std::string operator()(bool value) const { return value ? "true" : "false"; }
 
     template <typename Value>
@@ -192,6 +185,7 @@ Kind kind_of(const Setting& setting) {
         return Kind::list;
     }
     const bool text = std::holds_alternative<std::string Config::*>(setting.place) ||
+                      std::holds_alternative<std::optional<Endpoint> Config::*>(setting.place) ||
                       std::holds_alternative<LogLevel Config::*>(setting.place) ||
                       std::holds_alternative<LogFormat Config::*>(setting.place);
     return text ? Kind::text : Kind::number;
@@ -215,6 +209,9 @@ std::string wanted_by(const Setting& setting) {
     if (std::holds_alternative<LogFormat Config::*>(setting.place)) {
         return listed(log_formats);
     }
+    if (std::holds_alternative<std::optional<Endpoint> Config::*>(setting.place)) {
+        return "an address such as 127.0.0.1:9888, unix:/run/roomd/metrics.sock or fd:NAME, or off";
+    }
     return "one word of at most 32 letters, digits, '.', '-' and '_'";
 }
 
@@ -225,6 +222,9 @@ std::string_view placeholder_of(const Setting& setting) {
     }
     if (kind == Kind::list) {
         return "URI";
+    }
+    if (std::holds_alternative<std::optional<Endpoint> Config::*>(setting.place)) {
+        return "ADDRESS";
     }
     if (kind == Kind::text) {
         return "WORD";

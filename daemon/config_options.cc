@@ -42,6 +42,8 @@ constexpr std::array table = {
             "text for people, json for programs; one line an event"},
     Setting{"bind_retry", general, &Config::bind_retry_s, seconds, 0, day_s,
             "go on trying this long while an address is in use; 0: give up at once"},
+    Setting{"metrics", general, &Config::metrics, count, 0, 0,
+            "HTTP for operators: /metrics, /healthz, /readyz and a page to look at"},
     Setting{"insecure_public", general, &Config::insecure_public, count, 0, 0,
             "allow TCP and UDP beyond this machine: no password, no encryption"},
 

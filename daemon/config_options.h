@@ -10,6 +10,7 @@
 #include "daemon/config_values.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,10 +22,10 @@ namespace roomd {
 enum class Section : std::uint8_t { general, limits };
 
 /// Where in a Config a setting lives; its type says how it is written.
-using Place =
-    std::variant<std::uint32_t DecoderLimits::*, std::uint32_t Limits::*, std::uint64_t Limits::*,
-                 std::uint32_t Config::*, bool Config::*, std::string Config::*, LogLevel Config::*,
-                 LogFormat Config::*, std::vector<ListenerSpec> Config::*>;
+using Place = std::variant<std::uint32_t DecoderLimits::*, std::uint32_t Limits::*,
+                           std::uint64_t Limits::*, std::uint32_t Config::*, bool Config::*,
+                           std::string Config::*, LogLevel Config::*, LogFormat Config::*,
+                           std::optional<Endpoint> Config::*, std::vector<ListenerSpec> Config::*>;
 
 struct Setting {
     std::string_view name; // `bind_retry`: flag --bind-retry, variable ROOMD_BIND_RETRY
@@ -48,13 +49,18 @@ enum class Kind : std::uint8_t { number, flag, text, list };
 [[nodiscard]] std::string key_of(const Setting& setting);      // limits.queue_bytes_max
 /// "a size in bytes, such as ..., from 4096 to 1048576".
 [[nodiscard]] std::string wanted_by(const Setting& setting);
-/// What stands behind the flag in --help: SIZE, TIME, NUMBER, WORD, URI; empty for a switch.
+/// What stands behind the flag in --help: SIZE, TIME, NUMBER, WORD, ADDRESS, URI; empty for a
+/// switch.
 [[nodiscard]] std::string_view placeholder_of(const Setting& setting);
 
 /// Sets it from text; several texts only for a list, which they replace. Returns what is wrong in
 /// one sentence without the setting's name, or nothing. On an error `config` is unchanged.
 [[nodiscard]] std::string apply(const Setting& setting, const std::vector<std::string>& texts,
                                 Config& config);
+
+/// All of `listen` at once, into `into`; no address twice. Returns what is wrong, or nothing.
+[[nodiscard]] std::string parse_listeners(const std::vector<std::string>& uris,
+                                          std::vector<ListenerSpec>& into);
 
 /// The value as TOML, on one line; apply() of its texts gives it back.
 [[nodiscard]] std::string value_as_toml(const Setting& setting, const Config& config);

@@ -4,6 +4,8 @@
 // Owned by the server, lent by reference to whoever counts. Only ever grow.
 #pragma once
 
+#include "daemon/close_reason.h"
+
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -60,9 +62,12 @@ struct Counters {
     std::uint64_t messages_said = 0;
     std::uint64_t datagrams = 0;
     std::uint64_t datagrams_dropped = 0;
-    std::uint64_t messages_dropped = 0; // told to their readers as gaps
+    std::uint64_t messages_delivered = 0; // into members' queues; some may be dropped there
+    std::uint64_t messages_dropped = 0;   // told to their readers as gaps
+    std::uint64_t gaps = 0;               // ranges of lost messages that readers were told
     std::uint64_t accept_errors = 0;
     std::array<std::uint64_t, limit_count> hits{};
+    std::array<std::uint64_t, close_reason_count> closes{};
 
     void hit(Limit limit) { ++hits[static_cast<std::size_t>(limit)]; }
 };

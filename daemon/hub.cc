@@ -233,6 +233,7 @@ void Hub::hand_out() {
         if (room != nullptr) {
             (*room)->dirty = false;
             (*room)->hand_out();
+            counters_->messages_delivered += (*room)->take_delivered();
             if (!(*room)->releasing) {
                 (*room)->releasing = true;
                 handed_out_.push_back(key);

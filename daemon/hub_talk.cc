@@ -47,7 +47,7 @@ void Hub::say(Key key, Member& member, const Target& target, const Speech& speec
     const std::uint64_t id =
         publish(room, target.key, member.nick.text(), speech, {key.slot, hears_itself(member)});
     if (!hears_itself(member)) {
-        room.mark_spoke(member.dialect, member.rooms[target.index].seat);
+        room.mark_spoke(member.dialect, member.rooms[target.index].seat, true);
     }
     if (member.ack && member.dialect.format == Format::event) {
         reply_to(member, SayReply{speech.action ? "me" : "say", room.name.text(), id});

@@ -1,4 +1,5 @@
 #include "daemon/config.h"
+#include "daemon/config_options.h"
 #include "daemon/config_values.h"
 #include "protocol/name.h"
 #include "protocol/text.h"
@@ -223,6 +224,34 @@ bool parse_listener(std::string_view uri, ListenerSpec& spec, std::string& error
     }
     spec = std::move(parsed);
     return true;
+}
+
+std::string parse_listeners(const std::vector<std::string>& uris, std::vector<ListenerSpec>& into) {
+    std::vector<ListenerSpec> specs;
+    for (const std::string& uri : uris) {
+        ListenerSpec spec;
+        std::string error;
+        if (!parse_listener(uri, spec, error)) {
+            return error;
+        }
+        const bool twice = std::any_of(specs.begin(), specs.end(), [&](const ListenerSpec& other) {
+            const bool network = spec.endpoint.path.empty();
+            return other.endpoint.transport == spec.endpoint.transport &&
+                   other.endpoint.host == spec.endpoint.host &&
+                   other.endpoint.port == spec.endpoint.port &&
+                   other.endpoint.path == spec.endpoint.path &&
+                   !(network && spec.endpoint.port == 0);
+        });
+        if (twice) {
+            return to_string(spec.endpoint) + " is given twice";
+        }
+        specs.push_back(std::move(spec));
+    }
+    if (specs.empty()) {
+        return "needs at least one address to listen on";
+    }
+    into = std::move(specs);
+    return {};
 }
 
 } // namespace roomd

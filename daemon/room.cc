@@ -34,6 +34,7 @@ void Room::append(Arena& arena, Dialect dialect, std::string_view bytes, std::ui
     run.chunk->append(bytes);
     run.chunk->mark(source, number);
     run.said += static_cast<std::uint32_t>(bytes.size());
+    run.messages += number != 0 ? 1U : 0U;
 }
 
 void Room::hand_out() {
@@ -57,6 +58,8 @@ void Room::hand_out(std::size_t index) {
         }
     }
     run.begin = end;
+    delivered_ += std::uint64_t{run.messages} * seats[index].size();
+    run.messages = 0;
 }
 
 void Room::catch_up(Dialect dialect, std::uint32_t seat) {
@@ -114,6 +117,7 @@ std::uint32_t Room::seat(Dialect dialect, Recipient& recipient, std::uint32_t me
     const Run& run = runs_[dialect.index()];
     const bool open = run.chunk && run.begin != run.chunk->size();
     row.push_back({&recipient, member_slot, open ? run.chunk->size() : 0});
+    delivered_ -= run.messages; // said before it came
     ++members_;
     return static_cast<std::uint32_t>(row.size() - 1);
 }
@@ -122,6 +126,7 @@ std::uint32_t Room::unseat(Dialect dialect, std::uint32_t seat) {
     std::vector<Seat>& row = seats[dialect.index()];
     assert(seat < row.size());
     --members_;
+    delivered_ += runs_[dialect.index()].messages; // it has caught up before it goes
     const bool is_last = seat + 1 == row.size();
     row[seat] = row.back();
     row.pop_back();

@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace roomd {
@@ -82,14 +83,18 @@ public:
     /// Empties a seat. Another member's seat takes its index: its slot is returned, or UINT32_MAX.
     [[nodiscard]] std::uint32_t unseat(Dialect dialect, std::uint32_t seat);
 
-    /// The member in this seat has just spoken and must not hear it.
-    void mark_spoke(Dialect dialect, std::uint32_t seat) {
+    /// The member in this seat has just spoken and must not hear it; `counted`: it was a message.
+    void mark_spoke(Dialect dialect, std::uint32_t seat, bool counted = false) {
         const Run& run = runs_[dialect.index()];
         if (run.chunk &&
             run.begin != run.chunk->size()) { // else nothing was written in this dialect
             seats[dialect.index()][seat].skip |= Seat::spoke;
+            delivered_ -= counted ? 1U : 0U;
         }
     }
+
+    /// Messages times seats that were to hear them, since the last call. After hand_out().
+    [[nodiscard]] std::uint64_t take_delivered() { return std::exchange(delivered_, 0); }
 
     [[nodiscard]] std::size_t members() const { return members_; }
 
@@ -115,6 +120,7 @@ private:
         std::uint32_t begin = 0;
         std::uint32_t capacity_next = 1024; // of the next chunk: follows what the room needs
         std::uint32_t said = 0;             // bytes since its chunks were given back
+        std::uint32_t messages = 0;         // in the open run: units with a number
     };
 
     void hand_out(std::size_t index);
@@ -123,6 +129,9 @@ private:
     LabelRef label_;
     std::array<Run, Dialect::count> runs_;
     std::size_t members_ = 0;
+    // Each open run counts for all its seats when it is handed out; whoever takes or leaves a seat
+    // meanwhile, or is not to hear itself, sets that right. So it is below zero at times.
+    std::uint64_t delivered_ = 0;
 };
 
 } // namespace roomd

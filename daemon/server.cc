@@ -33,7 +33,7 @@ Server::Server(EventLoop& loop, Config config, Log& log)
     : loop_(loop), log_(log), config_(std::move(config)),
       flush_list_(loop), host_{loop, arena_, flush_list_},
       hub_(config_.limits, counters_, arena_, random_key()), sources_(random_key()), tracer_(hub_),
-      descriptors_(sys::raise_descriptor_limit()) {
+      metrics_pages_(*this), descriptors_(sys::raise_descriptor_limit()) {
     apply_config();
     hub_.set_time(sys::monotonic_now(), sys::wall_now());
     loop.at_tick_end(*this);
@@ -113,12 +113,15 @@ void Server::on_session_closed(Session& session) {
 }
 
 Activity Server::on_tick_end() {
+    meter_.last_tick(loop_);
     tell_time();
     hub_.hand_out();
     if (tracer_.write_pending()) {
         hub_.hand_out();
     }
+    meter_.handed_out(counters_.messages_said, loop_.now(), flush_list_.mark());
     Activity activity = flush();
+    meter_.flushed(flush_list_);
     hub_.after_flush();
     judge();
     bury();
@@ -128,6 +131,9 @@ Activity Server::on_tick_end() {
         check();
     }
     if (hub_.dirty() || flush_list_.size() > 0) {
+        activity = Activity::busy;
+    }
+    if (metrics_ != nullptr && metrics_->on_tick_end() == Activity::busy) {
         activity = Activity::busy;
     }
     if (stopping_ && (sessions_.size() == 0 || loop_.now() >= drain_deadline_)) {
@@ -206,6 +212,7 @@ void Server::bury() {
         }
         const Session& session = **found;
         ++counters_.closed;
+        ++counters_.closes[static_cast<std::size_t>(session.reason())];
         if (session.limited()) {
             sources_.release(session.source());
         }
@@ -215,6 +222,9 @@ void Server::bury() {
         if (listener.stream != nullptr) {
             listener.stream->resume();
         }
+    }
+    if (metrics_ != nullptr) {
+        metrics_->resume();
     }
 }
 

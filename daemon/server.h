@@ -19,8 +19,11 @@
 #include "daemon/hub.h"
 #include "daemon/listen_sockets.h"
 #include "daemon/log.h"
+#include "daemon/metrics_listener.h"
+#include "daemon/metrics_pages.h"
 #include "daemon/session.h"
 #include "daemon/sources.h"
+#include "daemon/tick_meter.h"
 #include "daemon/tracer.h"
 #include "reactor/event_loop.h"
 #include "reactor/listener.h"
@@ -45,8 +48,10 @@ public:
     Server(Server&&) = delete;
     Server& operator=(Server&&) = delete;
 
-    /// Binds what the configuration names. Throws std::system_error or std::runtime_error with a
-    /// message that names the endpoint and the way out; then nothing is bound.
+    /// Binds what the configuration names; operators' socket first, and that one stays when the
+    /// others cannot be had: then they can see that the rest is waited for. Throws
+    /// std::system_error or std::runtime_error with a message that names the endpoint and the way
+    /// out; then nobody else can connect.
     void open_listeners();
 
     /// Takes over a new configuration, all or nothing: listeners that are new are bound first; if
@@ -71,6 +76,9 @@ public:
     };
 
     [[nodiscard]] std::vector<Bound> bound() const;
+
+    /// Where operators ask over HTTP; nullptr: nowhere.
+    [[nodiscard]] const MetricsListener* metrics() const { return metrics_.get(); }
 
     // for sessions
     [[nodiscard]] const Limits& limits() const { return config_.limits; }
@@ -110,9 +118,24 @@ public:
     /// What connections, queues and histories may come to at the worst, by the limits in force.
     [[nodiscard]] std::uint64_t memory_bytes_max() const;
 
+    /// Newcomers are served.
+    [[nodiscard]] bool ready() const { return serving_ && !stopping_; }
+
+    [[nodiscard]] bool stopping() const { return stopping_; }
+
+    // for the metrics
     [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
 
     [[nodiscard]] std::size_t room_count() const { return hub_.room_count(); }
+
+    [[nodiscard]] SlotMap<std::unique_ptr<Session>>& sessions() { return sessions_; }
+
+    [[nodiscard]] const TickMeter& meter() const { return meter_; }
+
+    [[nodiscard]] std::uint64_t log_lines_dropped() const { return log_.dropped(); }
+
+    /// As many as the configuration and the descriptors allow.
+    [[nodiscard]] std::uint32_t connections_max() const;
 
     [[nodiscard]] std::uint64_t bytes_pinned() const { return arena_.bytes_pinned(); }
 
@@ -126,6 +149,8 @@ public:
     void on_refuse(Listener& listener, const Fd& fd, const SocketAddress& peer) override;
     void on_accept_error(Listener& listener, int error) override;
     void on_accept_budget(Listener& listener) override;
+    /// The same for a listener of operators.
+    void on_operators_accept_error(int error);
     // TickEnd
     Activity on_tick_end() override;
     // Timed: the second
@@ -144,6 +169,7 @@ private:
     [[nodiscard]] Config with_inherited(const Config& config) const;
     void drop_unused_inherited();
     // server_listeners.cc
+    [[nodiscard]] std::unique_ptr<MetricsListener> open_metrics(const Config& config);
     [[nodiscard]] std::vector<OpenListener> open(const ListenerSpec& spec);
     [[nodiscard]] std::vector<OpenListener> open_new(const Config& config);
     void keep_wanted(const Config& config, std::vector<OpenListener>& kept);
@@ -158,7 +184,6 @@ private:
     void judge();
     void relieve_pinned();
     void bury();
-    [[nodiscard]] std::uint32_t connections_max() const;
 
     EventLoop& loop_;
     Log& log_;
@@ -172,8 +197,11 @@ private:
     Tracer tracer_;
     SlotMap<std::unique_ptr<Session>> sessions_;
     std::vector<OpenListener> listeners_;
-    InheritedSockets inherited_;        // and not served yet
-    std::vector<std::string> adopted_;  // the names of all that ever were
+    InheritedSockets inherited_;       // and not served yet
+    std::vector<std::string> adopted_; // the names of all that ever were
+    MetricsPages metrics_pages_;
+    std::unique_ptr<MetricsListener> metrics_;
+    TickMeter meter_;
     std::vector<OpenListener> retired_; // specs of closed listeners that sessions still refer to
     std::vector<Key> doomed_;
     std::vector<Key> suspects_; // queues that have passed the soft limit
@@ -188,6 +216,7 @@ private:
     bool refused_in_turn_ = false;     // although it was their round
     FlushList::Mark sent_when_passed_; // of what has been said
     bool sending_ = false;             // something has been said that not all have been sent
+    bool serving_ = false;             // its listeners have been opened
     bool stopping_ = false;
     bool checking_ = false;
 };

@@ -98,6 +98,10 @@ void Server::on_accept_budget(Listener& /*listener*/) {
 }
 
 void Server::on_accept_error(Listener& /*listener*/, int error) {
+    on_operators_accept_error(error);
+}
+
+void Server::on_operators_accept_error(int error) {
     ++counters_.accept_errors;
     log_.line(LogLevel::error, "accept_failed", {{"error", sys::error_text(error)}});
 }

@@ -40,12 +40,18 @@ void Server::adopt(std::string name, Fd socket) {
 
 Config Server::with_inherited(const Config& config) const {
     Config result = config;
+    const auto handed_over = [this](std::string_view name) {
+        return std::find(adopted_.begin(), adopted_.end(), name) != adopted_.end();
+    };
+    if (!config.metrics && handed_over("metrics")) {
+        result.metrics = Endpoint{Transport::inherited, "", 0, "metrics"};
+    }
     if (config.listen_given) {
         return result;
     }
     std::vector<ListenerSpec> specs;
     for (const WellKnown& known : well_known) {
-        if (std::find(adopted_.begin(), adopted_.end(), known.name) != adopted_.end()) {
+        if (handed_over(known.name)) {
             std::string error;
             const bool parsed = parse_listener(known.uri, specs.emplace_back(), error);
             assert(parsed);

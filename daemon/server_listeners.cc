@@ -26,8 +26,11 @@ void refuse_streams_over_datagrams(const ListenerSpec& spec) {
 } // namespace
 
 void Server::open_listeners() {
-    std::vector<OpenListener> opened;
     config_ = with_inherited(config_);
+    if (metrics_ == nullptr) {
+        metrics_ = open_metrics(config_);
+    }
+    std::vector<OpenListener> opened;
     // Handed over ones last: one that is taken and then given up because another cannot be bound
     // would be closed, and nobody could open it again.
     for (const bool inherited : {false, true}) {
@@ -42,6 +45,24 @@ void Server::open_listeners() {
         log_listening(listener);
     }
     drop_unused_inherited();
+    serving_ = true;
+}
+
+std::unique_ptr<MetricsListener> Server::open_metrics(const Config& config) {
+    if (!config.metrics) {
+        return nullptr;
+    }
+    constexpr int backlog = 64;
+    const std::string uri = to_string(*config.metrics);
+    std::vector<ListenSocket> sockets = open_listen_sockets(
+        *config.metrics, uri, {"--metrics", backlog, config.insecure_public, false, &inherited_});
+    if (sockets.front().datagram) {
+        throw std::system_error(EINVAL, std::generic_category(),
+                                "cannot listen on " + uri + ": it is a UDP socket");
+    }
+    auto opened = std::make_unique<MetricsListener>(loop_, std::move(sockets), metrics_pages_);
+    log_.line(LogLevel::info, "metrics", {{"address", opened->address()}, {"uri", uri}});
+    return opened;
 }
 
 std::vector<Server::OpenListener> Server::open(const ListenerSpec& spec) {
@@ -96,8 +117,11 @@ bool Server::reload(const Config& given, std::string& error) {
         return false;
     }
     const bool was_public = std::exchange(config_.insecure_public, config.insecure_public);
+    const bool same_metrics = config.metrics == config_.metrics;
+    std::unique_ptr<MetricsListener> metrics;
     std::vector<OpenListener> opened;
     try {
+        metrics = same_metrics ? nullptr : open_metrics(config);
         opened = open_new(config);
     } catch (const std::exception& failure) { // nothing has changed: what was opened closes again
         config_.insecure_public = was_public;
@@ -109,6 +133,9 @@ bool Server::reload(const Config& given, std::string& error) {
         log_listening(listener);
     }
     listeners_ = std::move(opened);
+    if (!same_metrics) {
+        metrics_ = std::move(metrics); // those who are being answered there lose their answer
+    }
     config_ = config;
     apply_config();
     drop_unused_specs();

@@ -1,3 +1,4 @@
+#include "daemon/dialect_names.h"
 #include "daemon/server.h"
 #include "reactor/sys.h"
 
@@ -13,32 +14,6 @@ namespace {
 void add(std::string& out, std::string_view name, std::uint64_t value) {
     out += out.empty() ? "" : " ";
     out.append(name).append("=").append(std::to_string(value));
-}
-
-std::string_view name_of(Framing framing) {
-    switch (framing) {
-    case Framing::frame:
-        return "frame";
-    case Framing::line:
-        return "line";
-    case Framing::echo:
-        return "echo";
-    case Framing::automatic:
-        return "auto";
-    }
-    return "";
-}
-
-std::string_view name_of(Format format) {
-    switch (format) {
-    case Format::human:
-        return "human";
-    case Format::plain:
-        return "plain";
-    case Format::event:
-        return "event";
-    }
-    return "";
 }
 
 } // namespace

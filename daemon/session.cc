@@ -133,6 +133,7 @@ void Session::relieve() {
 void Session::write_notice(Stream& /*stream*/, const std::vector<Lost>& lost, std::string& out) {
     const Member* const member = server_->hub().member(member_);
     const Dialect dialect{framing(), member != nullptr ? member->dialect.format : last_format_};
+    server_->counters().gaps += lost.size();
     for (const Lost& range : lost) {
         encode(out, dialect, GapEvent{range.label.get()->text(), range.first, range.last});
     }

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t timers_per_tick_max = 1024;
 } // namespace
 
-EventLoop::EventLoop() : now_(sys::monotonic_now()) {}
+EventLoop::EventLoop() : now_(sys::monotonic_now()), ended_(now_) {}
 
 Key EventLoop::watch(int fd, Interest interest, Watcher& watcher) {
     const Key key = watchers_.insert(&watcher);
@@ -67,6 +67,10 @@ void EventLoop::run() {
 }
 
 void EventLoop::tick(std::optional<Duration> longest) {
+    if (ticks_ > 0) {
+        ended_ = sys::monotonic_now();
+        last_tick_ = ended_ - now_;
+    }
     const std::span<const Edge> edges = poller_.wait(time_to_wait(longest));
     now_ = sys::monotonic_now();
     ++ticks_;
@@ -90,9 +94,8 @@ std::optional<Duration> EventLoop::time_to_wait(std::optional<Duration> longest)
     if (!deadline) {
         return longest;
     }
-    // now_ is from the last tick, so a slow tick makes this wait a little long: ask the clock
-    // again.
-    const Duration left = std::max(*deadline - sys::monotonic_now(), Duration::zero());
+    // From when the last tick ended: its beginning would make this wait as long again as it took.
+    const Duration left = std::max(*deadline - ended_, Duration::zero());
     return longest ? std::min(left, *longest) : left;
 }
 

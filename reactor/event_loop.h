@@ -96,6 +96,12 @@ public:
 
     [[nodiscard]] std::uint64_t ticks() const { return ticks_; }
 
+    /// How long the tick before this one took, from the end of its wait to the end of its hook, and
+    /// when it ended. Of the first tick: nothing, and when the loop was made.
+    [[nodiscard]] Duration last_tick() const { return last_tick_; }
+
+    [[nodiscard]] TimePoint last_tick_ended() const { return ended_; }
+
     [[nodiscard]] std::size_t watched() const { return watchers_.size(); }
 
 private:
@@ -110,6 +116,8 @@ private:
     std::vector<Edge> running_; // the requeued of this tick; kept for its capacity
     TickEnd* hook_ = nullptr;
     TimePoint now_;
+    TimePoint ended_; // the tick before this one, or this one once its wait has begun
+    Duration last_tick_{};
     std::uint64_t ticks_ = 0;
     bool busy_ = false;
     bool stopping_ = false;

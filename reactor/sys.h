@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -124,6 +125,18 @@ void write_byte(int fd, unsigned char byte) noexcept;
 /// Raises the soft descriptor limit to the hard one; returns what is in force.
 [[nodiscard]] std::uint64_t raise_descriptor_limit();
 [[nodiscard]] std::uint64_t descriptor_limit();
+
+/// What this process takes of the machine; what the system does not tell is missing.
+struct ProcessUsage {
+    std::uint64_t cpu_ms = 0; // of all threads, in the kernel too
+    std::optional<std::uint64_t> resident_bytes;
+    std::optional<std::uint64_t> virtual_bytes;
+    std::optional<std::uint64_t> descriptors_open;
+};
+
+/// Reads its own files in /proc only. Some ten microseconds; where the kernel does not count
+/// descriptors (Linux before 6.2) one microsecond more for each.
+[[nodiscard]] ProcessUsage process_usage();
 
 /// From now on this thread, and what it starts, runs on processor `cpu` only. False where that
 /// cannot be had: not every system can, and not every processor is ours.

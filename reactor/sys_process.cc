@@ -1,5 +1,6 @@
 #include "reactor/sys.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <stdexcept>
@@ -16,8 +17,10 @@
 #include <unistd.h>
 
 #if defined(__linux__)
+#include <charconv>
 #include <csignal>
 
+#include <dirent.h>
 #include <sched.h>
 #include <sys/prctl.h>
 #else
@@ -38,6 +41,54 @@ timespec read_clock(clockid_t clock) {
 [[noreturn]] void fail(const char* what) {
     throw std::system_error(errno, std::generic_category(), what);
 }
+
+std::uint64_t milliseconds(const timeval& time) {
+    return static_cast<std::uint64_t>(time.tv_sec) * 1000U +
+           static_cast<std::uint64_t>(time.tv_usec) / 1000U;
+}
+
+#if defined(__linux__)
+
+// proc(5), /proc/pid/statm: size and resident set, in pages.
+void read_memory(ProcessUsage& usage) {
+    const Fd file(::open("/proc/self/statm", O_RDONLY | O_CLOEXEC));
+    char text[128]; // NOLINT: read(2) takes an array
+    const ssize_t length = file ? ::read(file.get(), text, sizeof text) : 0;
+    std::uint64_t size_pages = 0;
+    std::uint64_t resident_pages = 0;
+    const char* const end = text + std::max<ssize_t>(length, 0);
+    const auto first = std::from_chars(text, end, size_pages);
+    if (first.ec != std::errc() || first.ptr == end ||
+        std::from_chars(first.ptr + 1, end, resident_pages).ec != std::errc()) {
+        return;
+    }
+    const auto page_bytes = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    usage.virtual_bytes = size_pages * page_bytes;
+    usage.resident_bytes = resident_pages * page_bytes;
+}
+
+// Since Linux 6.2 the directory's size is their number; before, it has to be read.
+std::optional<std::uint64_t> count_descriptors() {
+    constexpr const char* path = "/proc/self/fd";
+
+    struct stat status {};
+
+    if (::stat(path, &status) == 0 && status.st_size > 0) {
+        return static_cast<std::uint64_t>(status.st_size);
+    }
+    const std::unique_ptr<DIR, int (*)(DIR*)> directory(::opendir(path), &::closedir);
+    if (directory == nullptr) {
+        return std::nullopt;
+    }
+    std::uint64_t entries = 0;
+    while (::readdir(directory.get()) != nullptr) { // NOLINT(concurrency-mt-unsafe): our own
+        ++entries;
+    }
+    constexpr std::uint64_t not_open = 3; // ".", "..", and the directory itself
+    return entries > not_open ? entries - not_open : 0;
+}
+
+#endif
 
 } // namespace
 
@@ -152,6 +203,19 @@ std::uint64_t raise_descriptor_limit() {
         static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
     }
     return descriptor_limit();
+}
+
+ProcessUsage process_usage() {
+    ProcessUsage usage;
+    rusage used{};
+    if (::getrusage(RUSAGE_SELF, &used) == 0) {
+        usage.cpu_ms = milliseconds(used.ru_utime) + milliseconds(used.ru_stime);
+    }
+#if defined(__linux__)
+    read_memory(usage);
+    usage.descriptors_open = count_descriptors();
+#endif
+    return usage;
 }
 
 bool run_on_cpu([[maybe_unused]] unsigned cpu) noexcept {

@@ -170,6 +170,10 @@ std::uint64_t descriptor_limit() {
     return static_cast<std::uint64_t>(World::current().descriptor_limit());
 }
 
+ProcessUsage process_usage() {
+    return {}; // in this world nothing is used
+}
+
 std::string error_text(int error) {
     return std::generic_category().message(error);
 }
