@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 import unittest
+import warnings
 
 from roomd_harness import PATIENCE, TOP, Daemon
 
@@ -70,6 +71,8 @@ class Proxy:
         self.server = None
         self.halted = None  # an asyncio.Event: nothing is passed on before it is set
         self.tasks = set()
+        self.clients = set()
+        self.cuts = 0
 
     async def start(self):
         self.halted = asyncio.Event()
@@ -78,13 +81,18 @@ class Proxy:
         return self.server.sockets[0].getsockname()[1]
 
     async def serve(self, reader, writer):
+        if self.cuts:
+            await asyncio.sleep(0.2)
+        up_reader, up_writer = await asyncio.open_connection(*self.upstream)
+        self.clients.add(writer)
         try:
-            up_reader, up_writer = await asyncio.open_connection(*self.upstream)
             await asyncio.gather(self.pump(reader, up_writer, True), self.pump(up_reader, writer, False))
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
+            self.clients.discard(writer)
             writer.close()
+            up_writer.close()
 
     async def pump(self, reader, writer, from_client):
         buffer = bytearray()
@@ -111,6 +119,24 @@ class Proxy:
         writer.write(bytes(buffer))
         writer.close()
 
+    def cut_when(self, path):
+        """Breaks every second connection when the file is there. Who comes back has to wait a little, so that it misses something."""
+
+        async def watch():
+            while not path.exists():
+                await asyncio.sleep(0.01)
+            for writer in list(self.clients)[::2]:
+                self.cuts += 1
+                writer.transport.abort()
+            path.unlink()
+
+        self.run(watch())
+
+    def run(self, coroutine):
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
     def halt(self, seconds):
         self.halted.clear()
         asyncio.get_running_loop().call_later(seconds, self.halted.set)
@@ -123,9 +149,7 @@ class Proxy:
             await asyncio.sleep(seconds)
             self.server = await asyncio.start_server(self.serve, "127.0.0.1", port, reuse_address=True)
 
-        task = asyncio.get_running_loop().create_task(again())
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        self.run(again())
 
 
 def damaged(payload, _):
@@ -181,6 +205,7 @@ FAULTS = {
 
 class Judge(unittest.TestCase):
     def setUp(self):
+        warnings.simplefilter("ignore", ResourceWarning)  # sockets of connections that the proxy broke
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
@@ -188,13 +213,14 @@ class Judge(unittest.TestCase):
     def tearDown(self):
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(PATIENCE)
+        self.loop.close()
 
-    def start(self, directory, number, upstream, fault):
+    def start(self, directory, number, upstream, fault, *options):
         """A proxy with this fault, and the judge behind it."""
         proxy = Proxy(upstream, **fault)
         port = asyncio.run_coroutine_threadsafe(proxy.start(), self.loop).result(PATIENCE)
         figures = pathlib.Path(directory) / f"{number}.json"
-        process = subprocess.Popen([str(PROOF), *LOAD, "--json", str(figures), f"tcp://127.0.0.1:{port}"],
+        process = subprocess.Popen([str(PROOF), *LOAD, *options, "--json", str(figures), f"tcp://127.0.0.1:{port}"],
                                    stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         return proxy, process, figures
 
@@ -226,6 +252,26 @@ class Judge(unittest.TestCase):
                         self.check(name, FAULTS[name][1], *running)
                         if other is not daemon:
                             other.close()
+
+    def resume(self, spoil, expected):
+        """Connections are cut while the daemon lives on, so that who comes back has something to be replayed."""
+        fault = {"wanted": lambda payload: text_of(payload).startswith(b"old "), "spoil": spoil, "patience": 1} if spoil else {}
+        with tempfile.TemporaryDirectory() as directory, Daemon("tcp://127.0.0.1:0") as daemon:
+            cut = pathlib.Path(directory) / "cut"
+            running = self.start(directory, 0, daemon.address(), fault, "--crash", "--sluggards", "0", "--back-ms-max", "0",
+                                 "--restart", f": > {cut}")
+            self.loop.call_soon_threadsafe(running[0].cut_when, cut)
+            self.check(f"resumed, {expected or 'honestly'}", expected, *running)
+            self.assertGreaterEqual(running[0].cuts, 40)
+
+    def test_members_whose_connection_is_cut_resume_without_a_hole(self):
+        self.resume(None, set())
+
+    def test_a_hole_in_what_is_replayed_is_found(self):
+        self.resume(lambda payload, _: b"", {"hole"})
+
+    def test_a_repeat_in_what_is_replayed_is_found(self):
+        self.resume(lambda payload, _: payload * 2, {"repeat"})
 
     def test_wrong_usage_is_told(self):
         for arguments in ((), ("--rate",), ("--rate", "many", "tcp://127.0.0.1:1"), ("--nonsense", "1", "tcp://127.0.0.1:1")):

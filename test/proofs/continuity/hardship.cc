@@ -47,8 +47,9 @@ void Hardship::brace(TimePoint now) {
 }
 
 void Hardship::rouse(TimePoint now) {
+    const auto half_ms = static_cast<std::uint64_t>(crowd_->options().every_s * 500);
     for (Nap& nap : naps_) {
-        nap.until = now + within(0, 1500);
+        nap.until = now + within(0, std::min<std::uint64_t>(half_ms, 1500));
         nap.roused = true;
     }
 }

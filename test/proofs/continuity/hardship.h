@@ -25,7 +25,8 @@ public:
     /// Just before it: every dribbler has a message half sent. The rest follows during the restart
     /// or after it.
     void brace(TimePoint now);
-    /// It has been ordered: sluggards wake up one after the other within 1.5 s.
+    /// It has been ordered: sluggards wake up one after the other within 1.5 s, and well before the
+    /// next one.
     void rouse(TimePoint now);
 
     /// Each tick, while there is speech.
