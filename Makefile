@@ -7,6 +7,7 @@
 #   make tidy            clang-tidy over the whole tree     make fmt, make fmt-check       clang-format
 #   make bench           the standard suite against the peers, some minutes; table, JSON and page in build/bench
 #   make bench-check     instructions per delivery against the baseline, and make bench-baseline to renew it
+#   make deb             packages for Debian in build/deb   make dist                      the sources in build/dist
 #   make macos           cross-build for both Macs          make clean                     forget every build directory
 
 PREFIX ?= /usr/local
@@ -18,7 +19,8 @@ SEEDS ?= 1-500
 FUZZ_SECONDS ?= 20
 TOOLS = test/tools
 
-.PHONY: all build run test install asan sim fuzz tidy fmt fmt-check macos clean bench deliveries bench-check bench-baseline
+.PHONY: all build run test install asan sim fuzz tidy fmt fmt-check macos clean bench deliveries bench-check bench-baseline \
+	deb dist
 
 all: build
 
@@ -72,6 +74,13 @@ bench-check: deliveries
 
 bench-baseline: deliveries
 	@test/cost/check.py build --renew
+
+dist:
+	@systemd/package.sh dist build
+
+deb:
+	@$(TOOLS)/setup.sh build deb
+	@systemd/package.sh deb build
 
 tidy:
 	@$(TOOLS)/setup.sh check

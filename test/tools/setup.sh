@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Finds what this machine lacks for a task and installs it with the machine's own package manager.
 #
-#   test/tools/setup.sh build|test|count|check ...     build: compile and run   test: also the test suite
+#   test/tools/setup.sh build|test|count|deb|check ...     build: compile and run   test: also the test suite
 #                                                count: also what make bench-check needs (valgrind)
 #                                                bench: also what make bench needs (the peers)
+#                                                deb: also what make deb needs (debhelper)
 #                                                check: also what .ci/run needs (clang, linters, npm)
 # When nothing is missing it does nothing and takes a few milliseconds' worth of probes. It asks for abilities, not for
 # packages, so a meson from pip or a compiler of one's own is as good as the packaged one.
@@ -50,7 +51,7 @@ if wants test || wants check; then
     has python3              || need python3 python python3 'black-box tests'
     has nc                   || need netcat-openbsd - - 'tests that talk as people do'
 fi
-if wants test || wants bench || wants check; then
+if wants test || wants bench || wants deb || wants check; then
     module nlohmann_json     || need nlohmann-json3-dev nlohmann-json nlohmann-json 'results of roombench as JSON'
 fi
 if wants bench; then
@@ -61,7 +62,15 @@ fi
 if wants count || wants check; then
     has valgrind             || need valgrind - valgrind 'counts instructions'
 fi
+if wants deb || wants check; then
+    has dh                   || need debhelper - - 'builds the packages'
+    has dpkg-buildpackage    || need dpkg-dev - - 'builds the packages'
+    has xz                   || need xz-utils xz xz 'packs the sources'
+fi
 if wants check; then
+    has lintian      || need lintian - - 'judges the packages'
+    has man          || need man-db - - 'shows the manual pages as readers see them'
+    has zsh          || need zsh zsh zsh 'reads its completions'
     has ccache       || need ccache ccache ccache 'builds again without compiling again'
     has g++          || need g++ gcc gcc 'the first of the two compilers'
     has clang++      || need clang llvm llvm 'the second compiler, sanitizers, fuzzing'
