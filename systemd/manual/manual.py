@@ -51,6 +51,8 @@ def taken_apart(match, section):
     """An option from its first line; `text` may be empty, then it follows on the next."""
     short, long, glued, rest = match.groups()
     value, text = "", ""
+    # CLI11 adds what goes with what: "--connect URI Excludes: --spawn", "--spawn Excludes: --connect start a roomd"
+    rest = re.sub(r"^(| \S+) (?:Excludes|Needs): \S+", r"\1 ", rest)
     gap = re.search(r"(?:^|\S)( {2,})(\S.*)$", rest)
     crowded = re.match(r"^ ([A-Z]+) ([a-z].*)$", rest)  # no room before the column of texts: one space
     if rest.startswith("  "):
@@ -61,8 +63,7 @@ def taken_apart(match, section):
         value, text = rest[: gap.start(1)].strip(), gap.group(2)
     else:
         value = rest.strip()
-    # CLI11 adds what it checks: "UINT:UINT in [1 - 10]=1", "URI Excludes: --spawn", "FORMAT ..."
-    value = re.sub(r"\s*(Excludes|Needs): \S+.*$", "", value)
+    # CLI11 adds what it checks: "UINT:UINT in [1 - 10]=1", "FORMAT ..."
     value = re.sub(r"\s*\.\.\.$", "", value)
     default = ""
     if "=" in value:
