@@ -35,7 +35,7 @@ check 'its user exists, without a shell' bash -c "getent passwd roomd | grep -q 
 check 'the configuration is right' roomd --config /etc/roomd/roomd.toml --check-config
 check 'and is a conffile' bash -c "dpkg-query --show --showformat '\${Conffiles}' roomd | grep -q /etc/roomd/roomd.toml"
 check 'the manual has roomd(8), roomd.toml(5), room(1) and roombench(1)' \
-    bash -c 'for page in 8:roomd 5:roomd.toml 1:room 1:roombench; do man --where "${page%%:*}" "${page#*:}"; done'
+    eval 'man --where 8 roomd && man --where 5 roomd.toml && man --where 1 room && man --where 1 roombench'
 
 # --- chat
 answer=$(printf '/hello 1 nick=ann\n/join ops\n/say ops hello\n' | says) || fail 'nc could not talk to roomd'
