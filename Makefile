@@ -1,6 +1,6 @@
 # Doors only: each opens one thing of meson.build or test/tools. Works with GNU make and BSD make.
 #
-#   make                 build/roomd and build/room         make run ARGS='--listen ...'   build and serve
+#   make                 build/roomd, room and roomctl        make run ARGS='--listen ...'   build and serve
 #   make test            every test                         make install PREFIX= DESTDIR=  programs and units
 #   make asan            every test under ASan and UBSan    make fuzz FUZZ_SECONDS=20      each fuzz target
 #   make sim SEED=7      replay one seed                    make sim SEEDS=1-1000          a range of them
@@ -27,7 +27,7 @@ all: build
 build:
 	@$(TOOLS)/setup.sh build
 	@$(TOOLS)/configure.sh build
-	@ninja -C build roomd room
+	@ninja -C build roomd room roomctl
 
 run: build
 	@exec build/roomd $(ARGS)

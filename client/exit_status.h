@@ -1,4 +1,5 @@
-// ExitStatus — what `room` tells the shell, after sysexits where one fits. A plain value.
+// ExitStatus — what `room` and `roomctl` tell the shell, after sysexits where one fits. A plain
+// value.
 //
 // One rule above all: `done` from a pipe means that every line was said and acknowledged.
 #pragma once
@@ -15,6 +16,7 @@ enum class ExitStatus : std::uint8_t {
     input_output = 74, // EX_IOERR: stdin or stdout broke
     lost = 75,         // EX_TEMPFAIL: the connection ended before everything was acknowledged
     protocol = 76,     // EX_PROTOCOL: whoever answers does not speak roomd's frames
+    not_allowed = 77,  // EX_NOPERM: this user may not command that roomd
 };
 
 /// A shell's way of saying "ended by this signal".

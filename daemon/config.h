@@ -50,6 +50,8 @@ struct Limits {
 
     // fairness, per turn of the reactor
     std::uint32_t accepts_per_tick_max = 128;
+    // public listeners only, each for itself: 10,000 who come back are all in after 10 s
+    std::uint32_t accepts_per_second_max = 1'000;
     std::uint32_t listen_backlog = 4'096;
     std::uint32_t read_bytes_per_tick_max = 64 * 1024;           // of one connection
     std::uint32_t flush_bytes_per_tick_max = 256 * 1024;         // to one connection
@@ -96,6 +98,12 @@ struct ListenerSpec {
     std::string uri;            // as given, for messages
 };
 
+/// Whether rates and limits per source hold for who comes there. `strangers`: not from this
+/// machine.
+[[nodiscard]] inline bool limits_hold(const ListenerSpec& spec, bool strangers) {
+    return spec.limits == RateLimits::on || (spec.limits == RateLimits::by_address && strangers);
+}
+
 /// Settings of rooms by name ([[room]] in the file).
 struct RoomSpec {
     std::string name;
@@ -103,6 +111,8 @@ struct RoomSpec {
     std::uint32_t history_messages_max = 0; // 0: the general limit
     std::uint32_t history_bytes_max = 0;
     std::string topic;
+
+    friend bool operator==(const RoomSpec&, const RoomSpec&) = default;
 };
 
 enum class LogFormat : std::uint8_t { text, json };
@@ -119,6 +129,7 @@ struct Config {
     std::string name = "roomd"; // SERVER in `welcome`; one word
     LogLevel log_level = LogLevel::info;
     LogFormat log_format = LogFormat::text;
+    std::optional<Endpoint> admin; // where roomctl commands it: a Unix socket, or fd:NAME
     std::uint32_t bind_retry_s = 0;
     std::optional<Endpoint> metrics; // where operators may ask over HTTP; none: nowhere
     bool insecure_public = false;

@@ -55,6 +55,15 @@ std::string listed(const Words& words) {
 constexpr std::size_t shown_bytes_max = 80;
 constexpr std::size_t name_length_max = 32;
 constexpr std::string_view no_address = "off";
+constexpr std::uint32_t admin_mode = 0600; // who commands is asked for besides: SO_PEERCRED
+
+/// The address at which the daemon is commanded: on this machine, and no network is asked who that
+/// is.
+bool is_admin(const Setting& setting) {
+    using Address = std::optional<Endpoint> Config::*;
+    const auto* const place = std::get_if<Address>(&setting.place);
+    return place != nullptr && *place == &Config::admin;
+}
 
 bool is_server_name(std::string_view text) {
     return !text.empty() && text.size() <= name_length_max &&
@@ -112,10 +121,14 @@ struct Setter {
         if (const auto* const bad = std::get_if<BadEndpoint>(&parsed)) {
             return bad->why + "; or off";
         }
-        if (std::get<Endpoint>(parsed).transport == Transport::udp) {
+        auto& endpoint = std::get<Endpoint>(parsed);
+        const bool network =
+            endpoint.transport == Transport::tcp || endpoint.transport == Transport::udp;
+        if (endpoint.transport == Transport::udp || (is_admin(setting) && network)) {
             return refusal(texts.back());
         }
-        value = std::get<Endpoint>(std::move(parsed));
+        endpoint.mode = is_admin(setting) ? admin_mode : endpoint.mode;
+        value = std::move(endpoint);
         return {};
     }
 
@@ -209,6 +222,9 @@ std::string wanted_by(const Setting& setting) {
     if (std::holds_alternative<LogFormat Config::*>(setting.place)) {
         return listed(log_formats);
     }
+    if (is_admin(setting)) {
+        return "the path of a Unix socket, such as /run/roomd/admin.sock, or fd:NAME, or off";
+    }
     if (std::holds_alternative<std::optional<Endpoint> Config::*>(setting.place)) {
         return "an address such as 127.0.0.1:9888, unix:/run/roomd/metrics.sock or fd:NAME, or off";
     }
@@ -224,7 +240,7 @@ std::string_view placeholder_of(const Setting& setting) {
         return "URI";
     }
     if (std::holds_alternative<std::optional<Endpoint> Config::*>(setting.place)) {
-        return "ADDRESS";
+        return is_admin(setting) ? "PATH" : "ADDRESS";
     }
     if (kind == Kind::text) {
         return "WORD";

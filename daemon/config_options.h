@@ -27,6 +27,13 @@ using Place = std::variant<std::uint32_t DecoderLimits::*, std::uint32_t Limits:
                            std::string Config::*, LogLevel Config::*, LogFormat Config::*,
                            std::optional<Endpoint> Config::*, std::vector<ListenerSpec> Config::*>;
 
+/// What a reload can do with a changed value.
+enum class Effect : std::uint8_t {
+    at_once,
+    newcomers, // who is connected keeps the old one
+    restart    // the running daemon keeps the old one
+};
+
 struct Setting {
     std::string_view name; // `bind_retry`: flag --bind-retry, variable ROOMD_BIND_RETRY
     Section section;       // limits: its key in the file stands under [limits]
@@ -35,6 +42,7 @@ struct Setting {
     std::uint64_t min; // bounds of a number, inclusive
     std::uint64_t max;
     std::string_view help; // one line, no full stop
+    Effect effect = Effect::at_once;
 };
 
 /// How a value is written in the file, and so which TOML type it must have.

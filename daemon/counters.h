@@ -28,6 +28,7 @@ enum class Limit : std::uint8_t {
     partial_ms_max,
     linger_ms_max,
     accepts_per_tick_max,
+    accepts_per_second_max,
     flushed_bytes_per_tick_max,
     said_bytes_per_tick_max,
     rooms_per_member_max,

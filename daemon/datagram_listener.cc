@@ -59,7 +59,7 @@ void DatagramListener::on_ready(Ready /*ready*/) {
         ++host_.counters.datagrams;
         const auto* const text =
             reinterpret_cast<const char*>(buffer_.data()); // NOLINT: bytes as text
-        if (!say(without_line_end({text, result.bytes}), sender)) {
+        if (muted_ || !say(without_line_end({text, result.bytes}), sender)) {
             ++host_.counters.datagrams_dropped;
         }
     }

@@ -38,6 +38,11 @@ public:
     /// After a reload: the words of the listener have moved.
     void set_spec(const ListenerSpec& spec) { spec_ = &spec; }
 
+    /// What comes while it is muted is counted and forgotten.
+    void set_muted(bool muted) { muted_ = muted; }
+
+    [[nodiscard]] int fd() const { return fd_.get(); }
+
     void on_ready(Ready ready) override;
 
 private:
@@ -48,6 +53,7 @@ private:
     std::vector<std::byte> buffer_;
     Fd fd_;
     Key key_;
+    bool muted_ = false;
 };
 
 } // namespace roomd

@@ -157,6 +157,9 @@ public:
 
     [[nodiscard]] std::uint64_t history_bytes() const { return history_bytes_; }
 
+    /// Whether it can be entered without being made.
+    [[nodiscard]] bool has_room(std::string_view room) const;
+
     /// Names of the member's rooms, joined by commas.
     [[nodiscard]] std::string room_names(Key key) const;
     void check() const;

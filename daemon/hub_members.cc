@@ -49,6 +49,12 @@ void Hub::join_default(Key key, std::string_view room) {
     }
 }
 
+bool Hub::has_room(std::string_view room) const {
+    const auto name = Name::parse(room, NameKind::room, ScriptPolicy::any);
+    const Name* const valid = std::get_if<Name>(&name);
+    return valid != nullptr && find_room(valid->folded());
+}
+
 void Hub::apply(Key key, const Join& command) {
     Member& member = members_.at(key);
     const auto parsed = Name::parse(command.room, NameKind::room, member.scripts);

@@ -1,8 +1,10 @@
 // roomd — the program: configuration in, daemon running, exit code out. The wiring, top to bottom;
 // construction order is destruction order in reverse, and the only catch of the daemon is here.
 #include "daemon/activation.h"
+#include "daemon/admin.h"
 #include "daemon/config.h"
 #include "daemon/heartbeat.h"
+#include "daemon/listen_sockets.h"
 #include "daemon/log.h"
 #include "daemon/operator.h"
 #include "daemon/server.h"
@@ -16,6 +18,8 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <system_error>
@@ -31,13 +35,14 @@ using namespace roomd; // NOLINT(google-build-using-namespace): this file is the
 
 // Binds, and while the address is taken tries again with growing pauses. The loop ticks meanwhile,
 // so a signal ends the wait.
-void open_listeners(Server& server, EventLoop& loop, const Config& config, Log& log,
+template <typename Open>
+void open_patiently(Open open, EventLoop& loop, const Config& config, Log& log,
                     const Operator& orders) {
     const TimePoint give_up = sys::monotonic_now() + std::chrono::seconds(config.bind_retry_s);
     Duration pause = std::chrono::milliseconds(100);
     while (true) {
         try {
-            server.open_listeners();
+            open();
             return;
         } catch (const std::system_error& error) {
             const TimePoint now = sys::monotonic_now();
@@ -95,24 +100,54 @@ int exit_code_of(const std::system_error& error) {
     }
 }
 
-using Inherited = std::vector<std::pair<std::string, Fd>>;
+// Where it is commanded: as configured; else at a socket called admin that the service manager
+// handed over.
+std::optional<Endpoint> admin_endpoint(const Config& config, const InheritedSockets& inherited) {
+    const bool handed_over = std::any_of(inherited.begin(), inherited.end(),
+                                         [](const auto& item) { return item.first == "admin"; });
+    return config.admin || !handed_over
+               ? config.admin
+               : std::optional(Endpoint{Transport::inherited, "", 0, "admin"});
+}
+
+std::unique_ptr<Admin> open_admin(const AdminHost& host, const Endpoint& endpoint,
+                                  InheritedSockets& inherited) {
+    constexpr int backlog = 16;
+    ListenSocket socket =
+        std::move(open_listen_sockets(endpoint, to_string(endpoint),
+                                      {"--admin", backlog, false, false, &inherited})
+                      .front());
+    host.log.line(LogLevel::info, "admin_listening", {{"address", socket.address}});
+    return std::make_unique<Admin>(host, AdminRules{::geteuid()}, std::move(socket.fd),
+                                   std::move(socket.file));
+}
 
 int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor& supervisor,
-          Inherited& inherited) {
+          InheritedSockets& inherited) {
     EventLoop loop;
     Server server(loop, config, log);
     Operator orders(arguments, server, log, supervisor);
-    const Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1}, orders);
+    Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1}, orders);
     const Heartbeat heartbeat(loop, server, supervisor);
+    const std::optional<Endpoint> commanded = admin_endpoint(config, inherited);
     for (auto& [name, socket] : inherited) {
-        server.adopt(name, std::move(socket));
+        if (!commanded || commanded->path != name) {
+            server.adopt(name, std::move(socket));
+        }
     }
     if (config.insecure_public) {
         log.line(
             LogLevel::warning, "insecure_public",
             {{"meaning", "anyone who can reach this machine can read and write in every room"}});
     }
-    open_listeners(server, loop, config, log, orders);
+    std::unique_ptr<Admin> admin;
+    const auto open = [&] {
+        if (commanded && admin == nullptr) {
+            admin = open_admin({loop, server.host(), orders, log}, *commanded, inherited);
+        }
+        server.open_listeners();
+    };
+    open_patiently(open, loop, config, log, orders);
     if (!orders.stopping()) {
         log.line(LogLevel::info, "ready",
                  {{"version", version()},
@@ -122,6 +157,10 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor
         show_welcome(server);
     }
     loop.run();
+    signals.ignore_from_now();
+    if (admin != nullptr) {
+        admin->finish();
+    }
     log.line(LogLevel::info, "stopped", {});
     return EX_OK;
 }
@@ -139,7 +178,7 @@ int main(int argc, char** argv) {
         }
         // The environment is changed before there are threads.
         Supervisor supervisor = Supervisor::from_environment();
-        Inherited inherited = inherited_sockets();
+        InheritedSockets inherited = inherited_sockets();
         Log log(loaded.config.log_format, loaded.config.log_level,
                 loaded.config.limits.log_lines_per_second_max);
         try {

@@ -1,5 +1,6 @@
 #include "daemon/operator.h"
 
+#include "daemon/config_changes.h"
 #include "daemon/heartbeat.h"
 #include "reactor/sys.h"
 
@@ -8,6 +9,8 @@
 #include <csignal>
 #include <cstdint>
 #include <string_view>
+
+#include <unistd.h>
 
 namespace roomd {
 
@@ -28,6 +31,11 @@ std::string sentence_of(std::string error) {
 }
 
 } // namespace
+
+Operator::Operator(std::span<char*> arguments, Server& server, Log& log, Supervisor& supervisor)
+    : arguments_(arguments), server_(server), log_(log), supervisor_(supervisor),
+      started_(server.config()), started_at_(sys::monotonic_now()), started_wall_(sys::wall_now()) {
+}
 
 void Operator::log_warnings(Log& log, const ConfigResult& loaded) {
     for (const std::string& warning : loaded.warnings) {
@@ -62,8 +70,7 @@ void Operator::log_stats() {
 }
 
 Verdict Operator::stop() {
-    const bool again = stopping_;
-    stopping_ = true;
+    const bool again = server_.phase() == Server::Phase::stopping;
     supervisor_.stopping("saying goodbye");
     server_.stop();
     return {true, {again ? "stopping at once" : "stopping; everybody is told"}};
@@ -79,8 +86,33 @@ Verdict Operator::upgrade() {
     return {true, {"handing over"}};
 }
 
+Verdict Operator::drain(Duration over) {
+    if (!server_.drain(over)) {
+        return {true, {"it is on its way already, with the time it was given first"}};
+    }
+    return {true, {"nobody new is let in; who is here is told to leave, then roomd ends"}};
+}
+
+Verdict Operator::lockdown(bool on) {
+    server_.set_lockdown(on);
+    return {true,
+            {on ? "locked down: nobody new from other machines, no new rooms by those who are here"
+                : "open again"}};
+}
+
+Verdict Operator::status() const {
+    const auto uptime =
+        std::chrono::duration_cast<std::chrono::seconds>(sys::monotonic_now() - started_at_);
+    Verdict verdict{true, server_.status_lines()};
+    verdict.lines.insert(verdict.lines.begin(),
+                         {"version " + std::string(version()), "pid " + std::to_string(::getpid()),
+                          "uptime_s " + std::to_string(uptime.count()),
+                          "started_ms " + std::to_string(started_wall_)});
+    return verdict;
+}
+
 Verdict Operator::reload() {
-    if (stopping_) { // and the supervisor has been told so: it is not to hear that all is ready
+    if (stopping()) { // and the supervisor has been told so: it is not to hear that all is ready
         return {false, {"the server is going down"}};
     }
     const auto since_boot = sys::monotonic_now().time_since_epoch();
@@ -89,13 +121,17 @@ Verdict Operator::reload() {
     const ConfigResult loaded =
         load_config(static_cast<int>(arguments_.size()), arguments_.data(), sys::environment());
     std::string error = loaded.error;
+    const Config before = server_.config();
     Verdict verdict;
     if (loaded.action == ConfigAction::run && server_.reload(loaded.config, error)) {
         log_.configure(loaded.config.log_format, loaded.config.log_level,
                        loaded.config.limits.log_lines_per_second_max);
         log_warnings(log_, loaded);
         log_.line(LogLevel::info, "reloaded", {});
-        verdict = {true, loaded.warnings};
+        verdict = {true, describe_changes({started_, before, server_.config()})};
+        for (const std::string& warning : loaded.warnings) {
+            verdict.lines.push_back("warning: " + warning);
+        }
     } else {
         error = sentence_of(std::move(error));
         log_.line(LogLevel::error, "reload_refused", {{"error", error}});

@@ -12,6 +12,7 @@
 #include "daemon/server.h"
 #include "daemon/supervisor.h"
 #include "reactor/signals.h"
+#include "reactor/time.h"
 
 #include <span>
 #include <string>
@@ -38,22 +39,35 @@ protected:
 class Operator final : public SignalOwner {
 public:
     /// `arguments` are those the program was started with: a reload reads them again.
-    Operator(std::span<char*> arguments, Server& server, Log& log, Supervisor& supervisor)
-        : arguments_(arguments), server_(server), log_(log), supervisor_(supervisor) {}
+    /// The server's configuration is what the daemon was started with.
+    Operator(std::span<char*> arguments, Server& server, Log& log, Supervisor& supervisor);
 
     /// Without one every upgrade is refused. `upgrade` is borrowed.
     void set_upgrade(Upgrade& upgrade) { upgrade_ = &upgrade; }
 
     /// Reads the configuration again and takes it over, all or nothing. Blocks while names are
-    /// resolved. The supervisor is told that it begins and that it is over.
+    /// resolved. The supervisor is told that it begins and that it is over. The lines say what was
+    /// applied and what needs a restart, or file, line and reason of the refusal.
     [[nodiscard]] Verdict reload();
+
+    /// `name value` a line: what the daemon is and does now. O(connections).
+    [[nodiscard]] Verdict status() const;
 
     /// A goodbye to everybody, then the end; asked a second time, the end at once.
     [[nodiscard]] Verdict stop();
 
     [[nodiscard]] Verdict upgrade();
 
-    [[nodiscard]] bool stopping() const { return stopping_; }
+    /// Everybody is told to leave within `over`, each at a moment of their own; then it ends.
+    [[nodiscard]] Verdict drain(Duration over);
+
+    /// Nobody new from other machines, and no new rooms by those of them who are here.
+    [[nodiscard]] Verdict lockdown(bool on);
+
+    /// Connections that are still there.
+    [[nodiscard]] std::size_t connections_left() const { return server_.session_count(); }
+
+    [[nodiscard]] bool stopping() const { return server_.stopping(); }
 
     void on_signal(int signal) override;
 
@@ -68,7 +82,9 @@ private:
     Log& log_;
     Supervisor& supervisor_;
     Upgrade* upgrade_ = nullptr;
-    bool stopping_ = false;
+    Config started_;       // what needs a restart is compared with it
+    TimePoint started_at_; // monotonic
+    WallTime started_wall_;
 };
 
 } // namespace roomd

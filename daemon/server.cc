@@ -43,6 +43,7 @@ Server::Server(EventLoop& loop, Config config, Log& log)
 Server::~Server() {
     listeners_.clear();
     loop_.cancel(second_);
+    loop_.cancel(departure_);
     std::vector<Key> keys;
     sessions_.for_each(
         [&](Key key, const std::unique_ptr<Session>& /*session*/) { keys.push_back(key); });
@@ -136,7 +137,7 @@ Activity Server::on_tick_end() {
     if (metrics_ != nullptr && metrics_->on_tick_end() == Activity::busy) {
         activity = Activity::busy;
     }
-    if (stopping_ && (sessions_.size() == 0 || loop_.now() >= drain_deadline_)) {
+    if (over()) {
         loop_.stop();
     }
     return activity;
@@ -248,29 +249,17 @@ void Server::on_session_ending(const Session& session) {
                {"queued_bytes", std::uint64_t{session.stream().output().bytes()}}});
 }
 
-void Server::on_timer(TimerKey /*key*/) {
+void Server::on_timer(TimerKey key) {
+    if (key == departure_) {
+        departure_ = {};
+        next_departures();
+        return;
+    }
     second_ = loop_.after(std::chrono::seconds(1), *this);
     tell_time();
     hub_.on_second();
     sources_.sweep(loop_.now());
     drop_unused_specs(); // it walks all sessions, so not at each burial
-}
-
-void Server::stop() {
-    if (stopping_) {
-        loop_.stop();
-        return;
-    }
-    stopping_ = true;
-    drain_deadline_ = loop_.now() + std::chrono::milliseconds(config_.limits.drain_ms_max);
-    for (OpenListener& listener : listeners_) {
-        listener.stream.reset();
-        listener.datagram.reset();
-    }
-    sessions_.for_each([](Key /*key*/, const std::unique_ptr<Session>& session) {
-        session->end(CloseReason::shutting_down, "the server is going down");
-    });
-    log_.line(LogLevel::info, "stopping", {{"connections", std::uint64_t{sessions_.size()}}});
 }
 
 void Server::check() const {

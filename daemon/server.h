@@ -17,6 +17,7 @@
 #include "daemon/config.h"
 #include "daemon/counters.h"
 #include "daemon/hub.h"
+#include "daemon/leave_plan.h"
 #include "daemon/listen_sockets.h"
 #include "daemon/log.h"
 #include "daemon/metrics_listener.h"
@@ -61,6 +62,22 @@ public:
     /// First call: no more accepts, a goodbye to everybody, drain, then the loop stops. Second:
     /// stops at once.
     void stop();
+
+    /// Takes this daemon out of service gently: no more accepts, and each connection hears its
+    /// goodbye at a random moment within `over`, so that they do not come back all at once. When
+    /// all have, it is as after stop(). False: it is being drained or stopped already.
+    [[nodiscard]] bool drain(Duration over);
+
+    enum class Phase : std::uint8_t { serving, draining, stopping };
+
+    [[nodiscard]] Phase phase() const { return phase_; }
+
+    /// For an operator under attack: while it is on, those whom rates and limits per source hold
+    /// for (strangers, unless their listener says otherwise) cannot connect, and those of them who
+    /// are connected cannot open a room. Outlives a reload, not the process.
+    void set_lockdown(bool on);
+
+    [[nodiscard]] bool lockdown() const { return lockdown_; }
 
     /// A socket that the service manager handed over, for listeners `fd:NAME`; several may have one
     /// name. Before open_listeners(), which closes, and names in the log, those that no listener
@@ -115,13 +132,17 @@ public:
     /// One line a connection, for /conns; returns how many.
     [[nodiscard]] std::vector<std::string> connection_lines();
 
+    /// `name value` a line, for whoever runs the daemon: state, listeners, connections by framing
+    /// and format, what is held, limits that were met. O(connections).
+    [[nodiscard]] std::vector<std::string> status_lines() const;
+
     /// What connections, queues and histories may come to at the worst, by the limits in force.
     [[nodiscard]] std::uint64_t memory_bytes_max() const;
 
     /// Newcomers are served.
-    [[nodiscard]] bool ready() const { return serving_ && !stopping_; }
+    [[nodiscard]] bool ready() const { return serving_ && !stopping(); }
 
-    [[nodiscard]] bool stopping() const { return stopping_; }
+    [[nodiscard]] bool stopping() const { return phase_ != Phase::serving; }
 
     // for the metrics
     [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
@@ -149,11 +170,12 @@ public:
     void on_refuse(Listener& listener, const Fd& fd, const SocketAddress& peer) override;
     void on_accept_error(Listener& listener, int error) override;
     void on_accept_budget(Listener& listener) override;
+    void on_accept_rate(Listener& listener) override;
     /// The same for a listener of operators.
     void on_operators_accept_error(int error);
     // TickEnd
     Activity on_tick_end() override;
-    // Timed: the second
+    // Timed: the second, or somebody's time to leave
     void on_timer(TimerKey key) override;
 
 private:
@@ -175,7 +197,15 @@ private:
     void keep_wanted(const Config& config, std::vector<OpenListener>& kept);
     [[nodiscard]] const ListenerSpec* spec_of(const Listener& listener) const;
     void log_listening(const OpenListener& listener);
+    void limit_accepts(const OpenListener& listener) const;
     void drop_unused_specs();
+
+    // server_stop.cc
+    void close_listeners();
+    void say_goodbye();
+    void next_departures();
+    [[nodiscard]] bool over() const;
+    [[nodiscard]] bool muted(const OpenListener& listener) const;
 
     void apply_config();
     [[nodiscard]] bool admit(const Fd& fd, const ListenerSpec& spec, const SourceKey& source);
@@ -207,6 +237,8 @@ private:
     std::vector<Key> suspects_; // queues that have passed the soft limit
     std::vector<Key> dead_;
     TimerKey second_;
+    LeavePlan leave_plan_; // while draining
+    TimerKey departure_;
     TimePoint drain_deadline_{};
     std::uint64_t descriptors_ = 0;
     std::uint64_t told_tick_ = 0;      // of the hub's clock
@@ -217,7 +249,9 @@ private:
     FlushList::Mark sent_when_passed_; // of what has been said
     bool sending_ = false;             // something has been said that not all have been sent
     bool serving_ = false;             // its listeners have been opened
-    bool stopping_ = false;
+    Phase phase_ = Phase::serving;
+    bool asked_to_stop_ = false;
+    bool lockdown_ = false;
     bool checking_ = false;
 };
 

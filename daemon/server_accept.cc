@@ -22,8 +22,11 @@ void Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
         return;
     }
     const bool strangers = !is_local(peer);
-    const bool limited =
-        spec->limits == RateLimits::on || (spec->limits == RateLimits::by_address && strangers);
+    const bool limited = limits_hold(*spec, strangers);
+    if (limited && lockdown_) {
+        refuse(fd, *spec, "full: nobody new is let in for now; try again later");
+        return;
+    }
     const SourceKey source = limited ? source_of(peer) : SourceKey{};
     if (limited && !admit(fd, *spec, source)) {
         return;
@@ -95,6 +98,10 @@ void Server::refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why
 
 void Server::on_accept_budget(Listener& /*listener*/) {
     counters_.hit(Limit::accepts_per_tick_max);
+}
+
+void Server::on_accept_rate(Listener& /*listener*/) {
+    counters_.hit(Limit::accepts_per_second_max);
 }
 
 void Server::on_accept_error(Listener& /*listener*/, int error) {

@@ -1,6 +1,7 @@
 #include "daemon/datagram_listener.h"
 #include "daemon/listen_sockets.h"
 #include "daemon/server.h"
+#include "reactor/sys.h"
 
 #include <algorithm>
 #include <iterator>
@@ -84,8 +85,18 @@ std::vector<Server::OpenListener> Server::open(const ListenerSpec& spec) {
                                                          config_.limits.accepts_per_tick_max, *this,
                                                          std::move(socket.file));
         }
+        limit_accepts(listener);
     }
     return opened;
+}
+
+// Where strangers come, those who all come back at once are let in one after the other.
+void Server::limit_accepts(const OpenListener& listener) const {
+    if (listener.stream != nullptr) {
+        const bool strangers = !is_local(sys::local_address(listener.stream->fd()));
+        listener.stream->set_accepts_per_second_max(
+            limits_hold(*listener.spec, strangers) ? config_.limits.accepts_per_second_max : 0);
+    }
 }
 
 const ListenerSpec* Server::spec_of(const Listener& listener) const {
@@ -112,7 +123,7 @@ std::vector<Server::Bound> Server::bound() const {
 
 bool Server::reload(const Config& given, std::string& error) {
     const Config config = with_inherited(given);
-    if (stopping_) {
+    if (phase_ != Phase::serving) {
         error = "the server is going down";
         return false;
     }
@@ -138,6 +149,10 @@ bool Server::reload(const Config& given, std::string& error) {
     }
     config_ = config;
     apply_config();
+    for (const OpenListener& listener : listeners_) {
+        limit_accepts(listener);
+    }
+    set_lockdown(lockdown_); // there are new listeners
     drop_unused_specs();
     return true;
 }

@@ -14,8 +14,7 @@ Session::Session(Server& server, StreamHost& host, Fd fd, const ListenerSpec& sp
                  const Guest& guest)
     : server_(&server), spec_(&spec), stream_(host, std::move(fd), *this),
       decoder_(spec.framing, server.limits().wire), strangers_(guest.strangers),
-      limited_(spec.limits == RateLimits::on ||
-               (spec.limits == RateLimits::by_address && guest.strangers)) {
+      limited_(limits_hold(spec, guest.strangers)) {
     if (limited_) {
         extra_ = std::make_unique<Extra>();
         extra_->source = guest.source;

@@ -26,6 +26,12 @@ bool Session::allowed(const Command& command) {
     if (!limited_) {
         return true;
     }
+    const Join* const join = std::get_if<Join>(&command);
+    if (join != nullptr && server_->lockdown() && !hub.has_room(join->room)) {
+        hub.reply(member_, ErrorReply{"join", ErrorCode::no_permission,
+                                      "no new rooms for now; those that are here can be joined"});
+        return false;
+    }
     std::uint64_t fanout_bytes = 0;
     if (const Text* const text = std::get_if<Text>(&command); text != nullptr) {
         fanout_bytes = text->text.size() * hub.audience(member_, command);

@@ -2,12 +2,17 @@
 
 #include "reactor/sys.h"
 
+#include <algorithm>
 #include <chrono>
 
 namespace roomd {
 
 namespace {
 constexpr Duration accept_pause = std::chrono::milliseconds(100);
+// What may be made up for: so long a silence, and so much at least, or a wake-up would be due for
+// each guest.
+constexpr Duration accept_burst = std::chrono::milliseconds(100);
+constexpr Duration rate_pause_min = std::chrono::milliseconds(10);
 } // namespace
 
 Listener::Listener(EventLoop& loop, Fd fd, std::uint32_t accepts_per_tick_max, ListenerOwner& owner,
@@ -19,6 +24,7 @@ Listener::Listener(EventLoop& loop, Fd fd, std::uint32_t accepts_per_tick_max, L
 
 Listener::~Listener() {
     loop_->cancel(pause_);
+    loop_->cancel(rate_pause_);
     loop_->forget(key_, fd_.get());
     if (!file_.path.empty()) {
         sys::unlink_path(file_.path); // we made it and hold its lock
@@ -33,22 +39,49 @@ void Listener::resume() {
     }
 }
 
-void Listener::on_timer(TimerKey /*key*/) {
-    pause_ = {};
+void Listener::set_accepts_per_second_max(std::uint32_t max) {
+    accept_cost_ = max == 0 ? Duration::zero() : Duration(std::chrono::seconds(1)) / max;
+    if (rate_pause_) { // it was counted with the old rate
+        loop_->cancel(rate_pause_);
+        rate_pause_ = {};
+        next_accept_ = {};
+        loop_->again(key_, Ready::readable);
+    }
+}
+
+void Listener::on_timer(TimerKey key) {
+    (key == rate_pause_ ? rate_pause_ : pause_) = {};
     on_ready(Ready::readable);
 }
 
+bool Listener::may_accept() {
+    if (accept_cost_ == Duration::zero() || next_accept_ <= loop_->now()) {
+        return true;
+    }
+    rate_pause_ = loop_->after(std::max(next_accept_ - loop_->now(), rate_pause_min), *this);
+    owner_->on_accept_rate(*this);
+    return false;
+}
+
+void Listener::count_accept() {
+    next_accept_ = std::max(next_accept_, loop_->now() - accept_burst) + accept_cost_;
+}
+
 void Listener::on_ready(Ready /*ready*/) {
-    if (pause_) {
+    if (pause_ || rate_pause_) {
         return; // its end finds whoever has come meanwhile
     }
     if (!reserve_) {
         reserve_ = sys::reserve_descriptor(); // before the next guest takes what has become free
     }
     for (std::uint32_t budget = accepts_per_tick_max_; budget > 0; --budget) {
+        if (!may_accept()) {
+            return;
+        }
         sys::AcceptResult result = sys::accept_one(fd_.get());
         switch (result.status) {
         case sys::AcceptStatus::ok:
+            count_accept();
             owner_->on_accept(*this, std::move(result.fd), result.peer);
             break;
         case sys::AcceptStatus::again:
@@ -78,7 +111,10 @@ bool Listener::refuse_one(int error) {
     reserve_.reset();
     sys::AcceptResult result = sys::accept_one(fd_.get());
     if (result.status == sys::AcceptStatus::ok) {
-        owner_->on_refuse(*this, result.fd, result.peer);
+        count_accept();
+        if (!owner_->take_last(*this, result.fd, result.peer)) {
+            owner_->on_refuse(*this, result.fd, result.peer);
+        }
         result.fd.reset();
     }
     reserve_ = sys::reserve_descriptor();

@@ -7,6 +7,7 @@
 //   * no descriptor left: a spare one is given up to accept and refuse (the peer hears why), then
 //     taken back; no busy loop, nobody is left hanging
 //   * not even that, or no memory: a pause of accept_pause, then again
+//   * more a second than accepts_per_second_max: a timer; the others wait in the kernel's backlog
 #pragma once
 
 #include "reactor/event_loop.h"
@@ -31,6 +32,15 @@ public:
 
     /// More are waiting than one tick takes: they come in the next.
     virtual void on_accept_budget(Listener& /*listener*/) {}
+
+    /// More come in a second than may: they wait.
+    virtual void on_accept_rate(Listener& /*listener*/) {}
+
+    /// There was no descriptor for this one but the spare. True: the owner has moved `fd` out and
+    /// has let a descriptor of its own go, so that there is a spare again. False: on_refuse().
+    virtual bool take_last(Listener& /*listener*/, Fd& /*fd*/, const SocketAddress& /*peer*/) {
+        return false;
+    }
 
 protected:
     ~ListenerOwner() = default;
@@ -58,12 +68,19 @@ public:
     /// when not pausing.
     void resume();
 
+    /// At most so many are taken in a second, a tenth of them at once; 0: as many as come. Whoever
+    /// is over is not refused and waits in the kernel's backlog.
+    void set_accepts_per_second_max(std::uint32_t max);
+
     [[nodiscard]] int fd() const { return fd_.get(); }
 
     void on_ready(Ready ready) override;
     void on_timer(TimerKey key) override;
 
 private:
+    /// False: the rate is used up, and a timer goes on.
+    [[nodiscard]] bool may_accept();
+    void count_accept();
     /// False: stop accepting for now.
     bool refuse_one(int error);
     void pause(int error);
@@ -75,6 +92,9 @@ private:
     Fd reserve_;
     Key key_;
     TimerKey pause_;
+    TimerKey rate_pause_;
+    Duration accept_cost_{};  // of a second, for each accept; zero: no limit
+    TimePoint next_accept_{}; // not before; in the past by what may come at once
     std::uint32_t accepts_per_tick_max_;
 };
 

@@ -61,6 +61,13 @@ Signals::~Signals() {
     withdraw();
 }
 
+void Signals::ignore_from_now() noexcept {
+    for (Saved& saved : saved_) {
+        saved.action = action_of(SIG_IGN);
+        static_cast<void>(::sigaction(saved.signal, &saved.action, nullptr));
+    }
+}
+
 void Signals::withdraw() noexcept {
     for (const Saved& saved : saved_) {
         static_cast<void>(::sigaction(saved.signal, &saved.action, nullptr));

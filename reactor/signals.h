@@ -33,6 +33,10 @@ public:
     Signals(Signals&&) = delete;
     Signals& operator=(Signals&&) = delete;
 
+    /// The program is about to end by itself: from now on, and after this object too, the signals
+    /// mean nothing, so that a late one cannot turn a clean end into a death by signal.
+    void ignore_from_now() noexcept;
+
     void on_ready(Ready ready) override;
 
 private:

@@ -87,6 +87,9 @@ struct ListenOptions {
 [[nodiscard]] SocketAddress local_address(int fd);
 /// length 0 when the peer is gone.
 [[nodiscard]] SocketAddress peer_address(int fd);
+/// The user on the other end of a Unix socket, as the kernel knows it from the connect
+/// (SO_PEERCRED, getpeereid(3)); nothing for other sockets.
+[[nodiscard]] std::optional<std::uint32_t> peer_user(int fd);
 /// getaddrinfo(3): may block on the network, so only at start. Throws std::runtime_error naming
 /// host and reason.
 [[nodiscard]] std::vector<SocketAddress> resolve(const std::string& host, std::uint16_t port,

@@ -131,6 +131,21 @@ std::vector<SocketAddress> resolve(const std::string& host, std::uint16_t port, 
     return addresses;
 }
 
+std::optional<std::uint32_t> peer_user(int fd) {
+#if defined(__linux__)
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    const int status = ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    // A TCP socket has no credentials, and says so by nobody's number.
+    const bool known = status == 0 && peer.uid != static_cast<uid_t>(-1);
+    return known ? std::optional<std::uint32_t>(peer.uid) : std::nullopt;
+#else
+    uid_t user = 0;
+    gid_t group = 0;
+    return ::getpeereid(fd, &user, &group) == 0 ? std::optional<std::uint32_t>(user) : std::nullopt;
+#endif
+}
+
 UnixPath probe_unix_path(const std::string& path) {
     struct stat status {};
 

@@ -21,6 +21,7 @@ import unittest
 TOP = pathlib.Path(__file__).resolve().parents[2]
 ROOMD = pathlib.Path(os.environ.get("ROOMD_BIN", TOP / "build" / "roomd")).resolve()
 ROOM = pathlib.Path(os.environ.get("ROOM_BIN", TOP / "build" / "room")).resolve()
+ROOMCTL = pathlib.Path(os.environ.get("ROOMCTL_BIN", TOP / "build" / "roomctl")).resolve()
 
 # How long anything may take before the test gives up. Generous: sanitizers and a busy machine are slow, and nobody waits it out
 # unless something is wrong.

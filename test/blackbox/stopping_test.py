@@ -86,6 +86,21 @@ class Stopping(DaemonTest):
         daemon.signal(signal.SIGTERM)
         self.assertEqual(daemon.wait(), 0)
 
+    def test_signals_that_come_too_late_do_not_make_its_end_a_death_by_signal(self):
+        daemon = self.start()
+        for _ in range(200):
+            self.event(daemon, join="lobby")
+        while daemon.process.poll() is None:  # until it is gone, its last moments included
+            daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait(), 0)
+
+    def test_who_has_said_nothing_where_the_first_byte_decides_hears_the_end_and_no_word(self):
+        daemon = self.start()
+        silent = self.raw(daemon)
+        self.event(daemon, "ann").stats()
+        daemon.signal(signal.SIGTERM)
+        silent.expect_end(self)  # any word would be in a framing that may not be its own
+
     def test_the_goodbye_reaches_who_is_still_sending(self):
         """Unread input must not turn the close into a reset that destroys the goodbye."""
         daemon = self.start()

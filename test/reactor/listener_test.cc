@@ -40,9 +40,23 @@ struct Door final : ListenerOwner {
 
     void on_accept_error(Listener& /*listener*/, int error) override { errors.push_back(error); }
 
+    void on_accept_rate(Listener& /*listener*/) override { ++waits; }
+
+    bool take_last(Listener& /*listener*/, Fd& fd, const SocketAddress& /*peer*/) override {
+        if (!spare) {
+            return false;
+        }
+        spare.reset();
+        last = std::move(fd);
+        return true;
+    }
+
     std::vector<Fd> guests;
     std::size_t refused = 0;
+    std::size_t waits = 0; // because more came in a second than may
     std::vector<int> errors;
+    Fd spare; // given up for `last`
+    Fd last;
 };
 
 /// The sanitizers verify an object's type at its first virtual call, for which they need a
@@ -236,6 +250,72 @@ TEST_CASE(
         drought.free_one();
         inn.listener->resume();
         CHECK(inn.until([&] { return inn.door.refused == 10; }));
+    }
+}
+
+TEST_CASE("Listener: an owner that keeps a descriptor for it has one guest more, and only one") {
+    Inn inn;
+    inn.prepare(3);
+    inn.door.spare = sys::reserve_descriptor();
+    inn.open();
+    const Drought drought;
+    inn.call(0);
+    CHECK(inn.until([&] { return static_cast<bool>(inn.door.last); }));
+    CHECK(inn.door.refused == 0);
+    inn.call(1); // the listener has its own spare again, and says why
+    CHECK(inn.until([&] { return inn.door.refused == 1; }));
+    inn.door.last.reset();
+    inn.door.spare = sys::reserve_descriptor();
+    inn.call(2);
+    CHECK(inn.until([&] { return static_cast<bool>(inn.door.last); }));
+    CHECK(inn.door.refused == 1);
+    CHECK(inn.door.errors.empty());
+}
+
+TEST_CASE("Listener: above its rate guests wait in the backlog, nobody is refused or forgotten") {
+    Inn inn;
+    constexpr std::size_t count = 60;
+    inn.prepare(count);
+    for (std::size_t index = 0; index < count; ++index) {
+        inn.call(index);
+    }
+    inn.open(); // one edge for all of them, and none to come
+    inn.listener->set_accepts_per_second_max(100);
+    const TimePoint begin = sys::monotonic_now();
+    std::uint64_t ticks = inn.loop.ticks();
+    inn.loop.tick(Duration::zero());
+    const std::size_t at_once = inn.door.guests.size();
+    CHECK(at_once >= 10); // a tenth of a second's
+    CHECK(at_once <= 12);
+    CHECK(inn.until([&] { return inn.door.guests.size() == count; }));
+    const auto took = sys::monotonic_now() - begin;
+    CHECK(took >= milliseconds(10 * static_cast<int>(count - at_once) - 20));
+    CHECK(inn.loop.ticks() - ticks <= count + 10); // it slept between them
+    CHECK(inn.door.waits > 0);
+    CHECK(inn.door.refused == 0);
+    ticks = inn.loop.ticks();
+    inn.loop.tick(milliseconds(50)); // what was armed last finds nobody
+    inn.loop.tick(milliseconds(50));
+    CHECK(inn.loop.ticks() - ticks == 2);
+}
+
+TEST_CASE("Listener: a rate that is raised or taken away lets those in who wait") {
+    for (const std::uint32_t rate : {0U, 100'000U}) {
+        Inn inn;
+        inn.prepare(20);
+        for (std::size_t index = 0; index < 20; ++index) {
+            inn.call(index);
+        }
+        inn.open();
+        inn.listener->set_accepts_per_second_max(1);
+        inn.loop.tick(Duration::zero());
+        inn.loop.tick(milliseconds(20));
+        CHECK(inn.door.guests.size() <= 2);
+        inn.listener->resume(); // of descriptors: that is not what it waits for
+        inn.loop.tick(Duration::zero());
+        CHECK(inn.door.guests.size() <= 2);
+        inn.listener->set_accepts_per_second_max(rate);
+        CHECK(inn.until([&] { return inn.door.guests.size() == 20; }, milliseconds(500)));
     }
 }
 

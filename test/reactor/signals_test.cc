@@ -85,6 +85,23 @@ TEST_CASE("Signals: a storm neither blocks nor is lost altogether") {
     CHECK(recorder.heard.back() == SIGUSR2);
 }
 
+TEST_CASE("Signals: once the end has begun a late signal means nothing, afterwards too") {
+    const Handler before = SIG_DFL;
+    handle_by(SIGUSR1, before);
+    {
+        EventLoop loop;
+        Recorder recorder;
+        Signals signals(loop, {SIGUSR1}, recorder);
+        signals.ignore_from_now();
+        send_self(SIGUSR1);
+        loop.tick(std::chrono::milliseconds(10));
+        CHECK(recorder.heard.empty());
+    }
+    CHECK(is_handled_by(SIGUSR1, SIG_IGN));
+    send_self(SIGUSR1); // by default it would end this process
+    handle_by(SIGUSR1, before);
+}
+
 TEST_CASE("Signals: writing to a peer that is gone does not end the process") {
     EventLoop loop;
     Recorder recorder;
