@@ -3,6 +3,7 @@
 #include "daemon/dialect_names.h"
 #include "daemon/http_answer.h"
 #include "daemon/server.h"
+#include "daemon/status_page.h"
 #include "reactor/sys.h"
 
 #include <algorithm>
@@ -12,6 +13,19 @@ namespace roomd {
 namespace {
 // Of all the time, what walking over all connections may take: one part in so many.
 constexpr int look_around_share = 50;
+
+// 128 bits, as the Content Security Policy wants them at least.
+std::string fresh_nonce() {
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::array<std::byte, 16> chance{};
+    sys::random_bytes(chance);
+    std::string nonce;
+    for (const std::byte byte : chance) {
+        nonce += digits[std::to_integer<unsigned>(byte) / 16];
+        nonce += digits[std::to_integer<unsigned>(byte) % 16];
+    }
+    return nonce;
+}
 } // namespace
 
 MetricsPages::MetricsPages(Server& server) : server_(server), born_(sys::wall_now()) {}
@@ -29,6 +43,8 @@ HttpAnswer MetricsPages::answer(std::string_view path) {
         answer.body = server_.ready()      ? "ready\n"
                       : server_.stopping() ? "stopping\n"
                                            : "starting\n";
+    } else if (path == "/") {
+        answer = status_page(fresh_nonce());
     } else {
         answer = refusal(HttpStatus::not_found);
     }

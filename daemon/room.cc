@@ -34,7 +34,6 @@ void Room::append(Arena& arena, Dialect dialect, std::string_view bytes, std::ui
     run.chunk->append(bytes);
     run.chunk->mark(source, number);
     run.said += static_cast<std::uint32_t>(bytes.size());
-    run.messages += number != 0 ? 1U : 0U;
 }
 
 void Room::hand_out() {
@@ -58,8 +57,8 @@ void Room::hand_out(std::size_t index) {
         }
     }
     run.begin = end;
-    delivered_ += std::uint64_t{run.messages} * seats[index].size();
-    run.messages = 0;
+    delivered_ += messages_in(run) * seats[index].size();
+    run.next = static_cast<std::uint32_t>(history.next());
 }
 
 void Room::catch_up(Dialect dialect, std::uint32_t seat) {
@@ -114,10 +113,14 @@ bool Room::release_runs() {
 
 std::uint32_t Room::seat(Dialect dialect, Recipient& recipient, std::uint32_t member_slot) {
     std::vector<Seat>& row = seats[dialect.index()];
-    const Run& run = runs_[dialect.index()];
+    Run& run = runs_[dialect.index()];
     const bool open = run.chunk && run.begin != run.chunk->size();
     row.push_back({&recipient, member_slot, open ? run.chunk->size() : 0});
-    delivered_ -= run.messages; // said before it came
+    if (open) {
+        delivered_ -= messages_in(run); // said before it came
+    } else {
+        run.next = static_cast<std::uint32_t>(history.next()); // nobody was here to hear others
+    }
     ++members_;
     return static_cast<std::uint32_t>(row.size() - 1);
 }
@@ -126,7 +129,10 @@ std::uint32_t Room::unseat(Dialect dialect, std::uint32_t seat) {
     std::vector<Seat>& row = seats[dialect.index()];
     assert(seat < row.size());
     --members_;
-    delivered_ += runs_[dialect.index()].messages; // it has caught up before it goes
+    const Run& run = runs_[dialect.index()];
+    if (run.chunk && run.begin != run.chunk->size()) {
+        delivered_ += messages_in(run); // it has caught up before it goes
+    }
     const bool is_last = seat + 1 == row.size();
     row[seat] = row.back();
     row.pop_back();

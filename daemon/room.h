@@ -85,11 +85,12 @@ public:
 
     /// The member in this seat has just spoken and must not hear it; `counted`: it was a message.
     void mark_spoke(Dialect dialect, std::uint32_t seat, bool counted = false) {
-        const Run& run = runs_[dialect.index()];
-        if (run.chunk &&
-            run.begin != run.chunk->size()) { // else nothing was written in this dialect
+        Run& run = runs_[dialect.index()];
+        if (run.chunk && run.begin != run.chunk->size()) {
             seats[dialect.index()][seat].skip |= Seat::spoke;
             delivered_ -= counted ? 1U : 0U;
+        } else if (counted) { // nobody else is here, so it was not written in this dialect
+            run.next = static_cast<std::uint32_t>(history.next());
         }
     }
 
@@ -120,8 +121,14 @@ private:
         std::uint32_t begin = 0;
         std::uint32_t capacity_next = 1024; // of the next chunk: follows what the room needs
         std::uint32_t said = 0;             // bytes since its chunks were given back
-        std::uint32_t messages = 0;         // in the open run: units with a number
+        std::uint32_t next = 0;             // the id after those handed out, for counting only
     };
+
+    /// Of an open run. Every message since is in it, or was said while nobody sat here. Ids go on
+    /// by one, so their difference counts what no message was counted for.
+    [[nodiscard]] std::uint64_t messages_in(const Run& run) const {
+        return static_cast<std::uint32_t>(history.next()) - run.next;
+    }
 
     void hand_out(std::size_t index);
     void serve(const Run& run, Seat& seat) const;

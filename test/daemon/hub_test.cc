@@ -405,6 +405,7 @@ TEST_CASE(
 
 TEST_CASE("Hub: a reader that does not read gets the rest and a gap with the exact ids") {
     HubWorld world;
+    world.all_are_ears = false;
     Reader reader(world.arena);
     const Key key = world.hub.enter(reader, {Framing::frame, Format::event}, ScriptPolicy::any);
     world.hub.apply(key, Join{"a", {}});

@@ -46,6 +46,12 @@ public:
                  SlowPolicy policy) override {
         REQUIRE(from < to);
         heard += chunk->view(from, to);
+        std::uint64_t& messages = tally == nullptr ? uncounted_ : *tally;
+        const std::vector<Mark>& marks = chunk->marks();
+        for (std::size_t index = chunk->mark_behind(from);
+             index < marks.size() && marks[index].end <= to; ++index) {
+            messages += marks[index].number != 0 ? 1U : 0U;
+        }
         last_policy = policy;
         ++windows;
         if (slow) {
@@ -71,6 +77,7 @@ public:
     }
 
     std::string heard;
+    std::uint64_t* tally = nullptr; // messages heard by all ears of a world
     SlowPolicy last_policy = SlowPolicy::by_format;
     int windows = 0;
     int resumed = 0;
@@ -86,6 +93,7 @@ private:
     };
 
     std::vector<Kept> kept_;
+    std::uint64_t uncounted_ = 0;
 };
 
 /// A member as a test sees it.
@@ -112,6 +120,7 @@ public:
     /// In no room yet.
     Person enter(Framing framing, Format format, ScriptPolicy scripts = ScriptPolicy::any) {
         Person person{{}, std::make_unique<HubEar>(), framing};
+        person.ear->tally = &messages_heard;
         person.key = hub.enter(*person.ear, {framing, format}, scripts);
         return person;
     }
@@ -139,6 +148,7 @@ public:
     /// The tick's end, and the next one's beginning.
     void tick(Duration later = std::chrono::milliseconds(1)) {
         hub.hand_out();
+        REQUIRE((counters.messages_delivered == messages_heard || !all_are_ears));
         hub.after_flush();
         hub.check();
         now += later;
@@ -156,6 +166,8 @@ public:
 
     Limits limits;
     Counters counters;
+    std::uint64_t messages_heard = 0;
+    bool all_are_ears = true; // false: a test has members of its own
     Arena arena; // outlives the chunks that ears keep: persons are to die before the world
     Hub hub{limits, counters, arena, {1, 2}};
     TimePoint now{std::chrono::hours(1)};
