@@ -121,7 +121,8 @@ void Crowd::left(Member& member, bool was_present, const std::string& how) {
     }
     if (was_present) {
         ++tally_.lost;
-        ++windows_.now().lost;
+        Window& window = windows_.now();
+        window.lost_at = window.lost++ == 0 ? sys::monotonic_now() : window.lost_at;
     }
     if (options_->crash) {
         try_later(member);

@@ -47,9 +47,14 @@ void Hardship::brace(TimePoint now) {
 }
 
 void Hardship::rouse(TimePoint now) {
-    const auto half_ms = static_cast<std::uint64_t>(crowd_->options().every_s * 500);
+    const Options& options = crowd_->options();
+    // After a crash they are to notice it at once, like everybody else.
+    const auto most_ms =
+        options.crash
+            ? std::uint64_t{50}
+            : std::min<std::uint64_t>(static_cast<std::uint64_t>(options.every_s * 500), 1500);
     for (Nap& nap : naps_) {
-        nap.until = now + within(0, std::min<std::uint64_t>(half_ms, 1500));
+        nap.until = now + within(0, most_ms);
         nap.roused = true;
     }
 }

@@ -63,7 +63,7 @@ public:
     /// The daemon has just been told to crash: probes come faster until one is welcomed.
     void daemon_crashed(TimePoint now);
 
-    /// Since the last crash a probe that was begun after it has been welcomed; when.
+    /// When a probe was welcomed that had been begun after the first connection broke.
     [[nodiscard]] std::optional<TimePoint> back() const { return back_; }
 
     [[nodiscard]] std::uint64_t begun() const { return begun_; }

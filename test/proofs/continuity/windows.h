@@ -7,6 +7,7 @@
 #pragma once
 
 #include "bench/histogram.h"
+#include "reactor/time.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +23,7 @@ struct Window {
     double back_ms = 0;          // crash: until a new connection was greeted
     double resumed_ms = 0;       // crash: until every member was back
     std::uint64_t lost = 0;      // connections
+    TimePoint lost_at{};         // the first of them
 };
 
 class Windows {
