@@ -263,7 +263,8 @@ ConfigResult load_config(int argc, const char* const* argv, const char* const* e
         return exits(0, "configuration ok\n", notes);
     }
     return ConfigResult{
-        ConfigAction::run, 0, "", "", std::move(merged.config), std::move(variables.warnings)};
+        ConfigAction::run, 0, "", "", std::move(merged.config), std::move(variables.warnings),
+        line.probe_state};
 }
 
 std::string_view version() {

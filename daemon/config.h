@@ -133,6 +133,7 @@ struct Config {
     std::uint32_t bind_retry_s = 0;
     std::optional<Endpoint> metrics; // where operators may ask over HTTP; none: nowhere
     bool insecure_public = false;
+    bool keep_connections = false; // SIGTERM leaves them to the service manager for the next roomd
 };
 
 /// What main() is to do after reading its arguments.
@@ -145,7 +146,8 @@ struct ConfigResult {
     std::string error;  // for stderr: names the option, file, line and column, and the way out
     Config config;      // valid if action == run
     std::vector<std::string>
-        warnings; // for the log, one line each: ROOMD_* variables that nothing reads
+        warnings;         // for the log, one line each: ROOMD_* variables that nothing reads
+    int probe_state = -1; // a descriptor: say whether its state can be taken over, and exit
 };
 
 /// Reads command line, environment and file. Never exits, never prints, never throws. Remembers

@@ -47,6 +47,8 @@ constexpr std::array table = {
             "where roomctl commands this roomd: a Unix socket's path, or fd:NAME", Effect::restart},
     Setting{"metrics", general, &Config::metrics, count, 0, 0,
             "HTTP for operators: /metrics, /healthz, /readyz and a page to look at"},
+    Setting{"keep_connections", general, &Config::keep_connections, count, 0, 0,
+            "on SIGTERM leave connections to systemd, for the next roomd (restart)"},
     Setting{"insecure_public", general, &Config::insecure_public, count, 0, 0,
             "allow TCP and UDP beyond this machine: no password, no encryption"},
 

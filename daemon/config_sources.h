@@ -46,6 +46,7 @@ struct CommandLine {
     bool help = false;
     bool version = false;
     bool check_config = false;
+    int probe_state = -1;
     bool print_config = false;
     bool print_example = false;
     std::string error; // empty: all is well

@@ -71,4 +71,20 @@ std::array<std::uint64_t, limit_count> limit_values(const Limits& limits,
     };
 }
 
+std::span<const CounterField> counter_fields() {
+    static constexpr auto fields = std::to_array<CounterField>({
+        {"accepted", &Counters::accepted},
+        {"refused", &Counters::refused},
+        {"closed", &Counters::closed},
+        {"payloads", &Counters::payloads},
+        {"messages_said", &Counters::messages_said},
+        {"messages_dropped", &Counters::messages_dropped},
+        {"commands_refused", &Counters::commands_refused},
+        {"datagrams", &Counters::datagrams},
+        {"datagrams_dropped", &Counters::datagrams_dropped},
+        {"accept_errors", &Counters::accept_errors},
+    });
+    return fields;
+}
+
 } // namespace roomd

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace roomd {
@@ -70,7 +71,16 @@ struct Counters {
     std::array<std::uint64_t, limit_count> hits{};
     std::array<std::uint64_t, close_reason_count> closes{};
 
+    /// A limit was met.
     void hit(Limit limit) { ++hits[static_cast<std::size_t>(limit)]; }
 };
+
+/// Each total with its name in /stats, but for the hits.
+struct CounterField {
+    std::string_view name;
+    std::uint64_t Counters::*field;
+};
+
+[[nodiscard]] std::span<const CounterField> counter_fields();
 
 } // namespace roomd

@@ -39,7 +39,14 @@ DatagramListener::DatagramListener(Fd fd, const ListenerSpec& spec, const Datagr
 }
 
 DatagramListener::~DatagramListener() {
+    if (fd_) {
+        host_.loop.forget(key_, fd_.get());
+    }
+}
+
+Fd DatagramListener::release() {
     host_.loop.forget(key_, fd_.get());
+    return std::move(fd_);
 }
 
 void DatagramListener::on_ready(Ready /*ready*/) {

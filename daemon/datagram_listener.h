@@ -43,6 +43,9 @@ public:
 
     [[nodiscard]] int fd() const { return fd_.get(); }
 
+    /// Gives the socket up, open. What is left can only be destroyed.
+    [[nodiscard]] Fd release();
+
     void on_ready(Ready ready) override;
 
 private:

@@ -199,6 +199,10 @@ Room* Hub::make_room(const Name& name, Key& key) {
         counters_->hit(Limit::rooms_max);
         return nullptr;
     }
+    return add_room(name, key);
+}
+
+Room* Hub::add_room(const Name& name, Key& key) {
     last_epoch_ = std::max(last_epoch_ + 1, wall_); // never twice, whatever the clock does
     SlowPolicy slow = SlowPolicy::by_format;
     std::string topic;

@@ -68,6 +68,9 @@ struct Member {
     return [&rooms](Key key) { return rooms.at(key)->name.folded(); };
 }
 
+struct SavedMember;
+struct Snapshot;
+
 class Hub {
 public:
     /// `limits` and `counters` must outlive the hub; a reload may change the limits.
@@ -160,6 +163,19 @@ public:
     /// Whether it can be entered without being made.
     [[nodiscard]] bool has_room(std::string_view room) const;
 
+    // hub_handover.cc: the way into another process. Nothing may be waiting to be handed out.
+
+    /// Adds rooms and what is the hub's own to `snapshot`. Returns each room's number there, by
+    /// its slot here.
+    [[nodiscard]] std::vector<std::uint32_t> save_rooms(Snapshot& snapshot) const;
+    /// `rooms`: what save_rooms() returned. The views are valid until the member changes.
+    [[nodiscard]] SavedMember save_member(Key key, const std::vector<std::uint32_t>& rooms) const;
+    /// Into an empty hub. Returns the rooms in the snapshot's order.
+    [[nodiscard]] std::vector<Key> restore_rooms(const Snapshot& snapshot);
+    /// Back under its name and in its rooms; nobody is told, for it has never been away.
+    [[nodiscard]] Key restore_member(Recipient& recipient, Framing framing,
+                                     const SavedMember& saved, const std::vector<Key>& rooms);
+
     /// Names of the member's rooms, joined by commas.
     [[nodiscard]] std::string room_names(Key key) const;
     void check() const;
@@ -201,6 +217,7 @@ private:
     [[nodiscard]] Target require(Member& member, std::string_view verb,
                                  const std::optional<std::string_view>& room, bool seated);
     [[nodiscard]] Room* make_room(const Name& name, Key& key);
+    Room* add_room(const Name& name, Key& key);
     [[nodiscard]] HistoryLimits history_limits(const Name& name) const;
     void forget_room(Key key);
 

@@ -11,6 +11,10 @@ namespace roomd {
 
 namespace {
 
+std::string_view without_port(std::string_view address) {
+    return address.substr(0, address.rfind(':'));
+}
+
 /// One attempt to listen: what was asked for, and how a refusal is worded.
 class Attempt {
 public:
@@ -83,13 +87,38 @@ private:
         }
     }
 
+    /// The socket that another process has had for this address; without one if it had none.
+    [[nodiscard]] HandedSocket take_handed(const std::string& address, bool datagram) const {
+        if (rules_.handed == nullptr) {
+            return {};
+        }
+        const bool any_port = endpoint_.transport != Transport::unix_stream && endpoint_.port == 0;
+        const auto fits = [&](const HandedSocket& handed) {
+            // Where any port would do it has one by now, and is to keep it.
+            const bool same = handed.address == address ||
+                              (any_port && handed.uri == uri_ &&
+                               without_port(handed.address) == without_port(address));
+            return same && handed.datagram == datagram;
+        };
+        const auto found = std::find_if(rules_.handed->begin(), rules_.handed->end(), fits);
+        if (found == rules_.handed->end()) {
+            return {};
+        }
+        HandedSocket taken = std::move(*found);
+        rules_.handed->erase(found);
+        return taken;
+    }
+
     [[nodiscard]] ListenSocket network(const SocketAddress& address) const {
         refuse_strangers(address);
-        Fd fd = endpoint_.transport == Transport::udp
-                    ? sys::bind_datagram(address)
-                    : sys::listen_stream(address, {rules_.backlog, 0});
+        const bool datagram = endpoint_.transport == Transport::udp;
+        Fd fd = take_handed(to_string(address), datagram).fd;
+        if (!fd) {
+            fd = datagram ? sys::bind_datagram(address)
+                          : sys::listen_stream(address, {rules_.backlog, 0});
+        }
         std::string bound = to_string(sys::local_address(fd.get()));
-        return {std::move(fd), std::move(bound), {}, endpoint_.transport == Transport::udp};
+        return {std::move(fd), std::move(bound), {}, datagram};
     }
 
     [[nodiscard]] ListenSocket unix_file() const {
@@ -97,6 +126,9 @@ private:
         const SocketAddress address = unix_address(path);
         if (address.length == 0) {
             refuse(ENAMETOOLONG, "the path is too long for a Unix socket (107 bytes at most)");
+        }
+        if (HandedSocket handed = take_handed(path, false); handed.fd) {
+            return {std::move(handed.fd), path, {path, std::move(handed.lock)}, false};
         }
         // The lock decides between two daemons; the probe only between a living file and one left
         // by a crash.

@@ -19,12 +19,24 @@ namespace roomd {
 /// Sockets that the service manager handed over, by name; taken out when used.
 using InheritedSockets = std::vector<std::pair<std::string, Fd>>;
 
+/// A socket that another process has listened with, to go on as it is.
+struct HandedSocket {
+    std::string uri;     // what asked for it
+    std::string address; // where it is bound
+    bool datagram = false;
+    Fd fd;
+    Fd lock; // of a Unix socket's file
+};
+
+using HandedSockets = std::vector<HandedSocket>;
+
 struct ListenRules {
     std::string_view option;       // what gives the address, for messages: "--listen"
     int backlog = 0;               // connections the kernel holds until they are taken
     bool public_allowed = false;   // addresses that another machine can reach
     bool only_local = false;       // not even then
     InheritedSockets* inherited{}; // for fd:NAME
+    HandedSockets* handed{};       // instead of binding anew
 };
 
 struct ListenSocket {

@@ -270,6 +270,10 @@ void Log::configure(LogFormat format, LogLevel level, std::uint32_t lines_per_se
     impl_->lines_per_second_max = lines_per_second_max;
 }
 
+void Log::flush() {
+    static_cast<void>(impl_->backend->wait_until_idle(farewell_max));
+}
+
 std::uint64_t Log::dropped() const {
     return impl_->suppressed + impl_->backend->lost();
 }

@@ -39,6 +39,10 @@ public:
 
     void configure(LogFormat format, LogLevel level, std::uint32_t lines_per_second_max);
 
+    /// Waits until what was said is written, a second at most: the process is about to become
+    /// another one.
+    void flush();
+
     /// Lines lost because stderr did not take them, and lines held back by the rate limit.
     [[nodiscard]] std::uint64_t dropped() const;
 

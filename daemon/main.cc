@@ -3,7 +3,9 @@
 #include "daemon/activation.h"
 #include "daemon/admin.h"
 #include "daemon/config.h"
+#include "daemon/handover.h"
 #include "daemon/heartbeat.h"
+#include "daemon/inheritance.h"
 #include "daemon/listen_sockets.h"
 #include "daemon/log.h"
 #include "daemon/operator.h"
@@ -123,12 +125,17 @@ std::unique_ptr<Admin> open_admin(const AdminHost& host, const Endpoint& endpoin
 }
 
 int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor& supervisor,
-          InheritedSockets& inherited) {
+          InheritedSockets& inherited, Inheritance inheritance) {
     EventLoop loop;
     Server server(loop, config, log);
     Operator orders(arguments, server, log, supervisor);
-    Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1}, orders);
+    Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}, orders);
     const Heartbeat heartbeat(loop, server, supervisor);
+    inheritance.open(server, inherited, log);
+    Handover handover({loop, server, log, supervisor}, arguments, sys::own_program(),
+                      copies_of(inherited));
+    orders.set_upgrade(handover);
+    sys::let_signals_in(); // a process before us may have made them wait
     const std::optional<Endpoint> commanded = admin_endpoint(config, inherited);
     for (auto& [name, socket] : inherited) {
         if (!commanded || commanded->path != name) {
@@ -147,7 +154,18 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor
         }
         server.open_listeners();
     };
-    open_patiently(open, loop, config, log, orders);
+    try {
+        open_patiently(open, loop, config, log, orders);
+    } catch (const std::exception&) {
+        // Nobody can come any more; those who are here are told.
+        inheritance.restore(server, log);
+        if (server.session_count() > 0) {
+            server.stop();
+            loop.run();
+        }
+        throw;
+    }
+    inheritance.restore(server, log);
     if (!orders.stopping()) {
         log.line(LogLevel::info, "ready",
                  {{"version", version()},
@@ -156,7 +174,16 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor
         supervisor.ready(Heartbeat::status_of(server));
         show_welcome(server);
     }
-    loop.run();
+    while (true) {
+        loop.run();
+        if (!handover.due()) {
+            break;
+        }
+        if (handover.carry_out()) {
+            static_cast<void>(server.release()); // closes them here; they are open elsewhere
+            return EX_OK;
+        }
+    }
     signals.ignore_from_now();
     if (admin != nullptr) {
         admin->finish();
@@ -170,20 +197,27 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor
 int main(int argc, char** argv) {
     const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
     try {
+        // The environment is changed before there are threads, and before it is read as
+        // configuration.
+        Inheritance inheritance = Inheritance::from_environment();
         const ConfigResult loaded = load_config(argc, argv, sys::environment());
         static_cast<void>(std::fputs(loaded.output.c_str(), stdout));
         static_cast<void>(std::fputs(loaded.error.c_str(), stderr));
         if (loaded.action == ConfigAction::exit) {
             return loaded.exit_code;
         }
-        // The environment is changed before there are threads.
+        if (loaded.probe_state >= 0) {
+            return probe_state(loaded.probe_state);
+        }
         Supervisor supervisor = Supervisor::from_environment();
         InheritedSockets inherited = inherited_sockets();
+        inheritance.take_from(inherited, supervisor);
         Log log(loaded.config.log_format, loaded.config.log_level,
                 loaded.config.limits.log_lines_per_second_max);
         try {
             Operator::log_warnings(log, loaded);
-            return serve(arguments, loaded.config, log, supervisor, inherited);
+            return serve(arguments, loaded.config, log, supervisor, inherited,
+                         std::move(inheritance));
         } catch (const std::system_error& error) {
             log.line(LogLevel::error, "cannot_start", {{"error", error.what()}});
             return exit_code_of(error);

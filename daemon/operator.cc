@@ -51,6 +51,12 @@ void Operator::on_signal(int signal) {
     case SIGUSR1:
         log_stats();
         break;
+    case SIGUSR2:
+        static_cast<void>(upgrade());
+        break;
+    case SIGTERM:
+        terminate();
+        break;
     default:
         static_cast<void>(stop());
         break;
@@ -67,6 +73,20 @@ void Operator::log_stats() {
         log_.line(LogLevel::info, "stats", {{"counters", rest.substr(0, cut)}});
         rest.remove_prefix(std::min(cut + 1, rest.size()));
     }
+}
+
+// A service manager says the same to end the daemon and to start another in its place. Where it
+// keeps connections it is asked to, once; otherwise, and at the second time, everybody is told.
+void Operator::terminate() {
+    std::string why;
+    if (server_.config().keep_connections && upgrade_ != nullptr && !stopping() && !leaving_) {
+        leaving_ = true;
+        if (upgrade_->leave(why)) {
+            return;
+        }
+        log_.line(LogLevel::error, "connections_not_kept", {{"error", why}});
+    }
+    static_cast<void>(stop());
 }
 
 Verdict Operator::stop() {

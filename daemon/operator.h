@@ -31,6 +31,8 @@ public:
     /// Begins it; what follows happens at a tick's end. False: nothing has changed, and `why` is
     /// one sentence with the way out.
     virtual bool begin(std::string& why) = 0;
+    /// The same, but the next program is started by the service manager, when this one has ended.
+    virtual bool leave(std::string& why) = 0;
 
 protected:
     ~Upgrade() = default;
@@ -76,6 +78,7 @@ public:
 
 private:
     void log_stats();
+    void terminate();
 
     std::span<char*> arguments_;
     Server& server_;
@@ -85,6 +88,7 @@ private:
     Config started_;       // what needs a restart is compared with it
     TimePoint started_at_; // monotonic
     WallTime started_wall_;
+    bool leaving_ = false; // SIGTERM was taken for a restart
 };
 
 } // namespace roomd

@@ -6,6 +6,9 @@ namespace roomd {
 
 namespace {
 
+// Far longer than any bucket takes to be empty again.
+constexpr std::uint64_t age_ms_max = 24ULL * 3600 * 1000;
+
 bool is_message(const Command& command) {
     return std::holds_alternative<Text>(command) || std::holds_alternative<Say>(command) ||
            std::holds_alternative<Me>(command) || std::holds_alternative<Msg>(command);
@@ -22,6 +25,29 @@ bool TokenBucket::take(double cost, double per_second, double burst, TimePoint n
     }
     spent_ += cost;
     return true;
+}
+
+BucketSaved TokenBucket::saved(TimePoint now) const {
+    const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - last_).count();
+    return {spent_,
+            std::min(static_cast<std::uint64_t>(std::max<std::int64_t>(age, 0)), age_ms_max)};
+}
+
+void TokenBucket::restore(const BucketSaved& saved, TimePoint now) {
+    spent_ = saved.spent;
+    last_ = now - std::chrono::milliseconds(std::min(saved.age_ms, age_ms_max));
+}
+
+Rates::Saved Rates::saved(TimePoint now) const {
+    return {messages_.saved(now), fanout_.saved(now), commands_.saved(now), joins_.saved(now),
+            nicks_.saved(now)};
+}
+
+void Rates::restore(const Saved& saved, TimePoint now) {
+    std::size_t index = 0;
+    for (TokenBucket* const bucket : {&messages_, &fanout_, &commands_, &joins_, &nicks_}) {
+        bucket->restore(saved[index++], now);
+    }
 }
 
 std::optional<Limit> Rates::judge(const Limits& limits, const Command& command,

@@ -11,10 +11,18 @@
 #include "protocol/command.h"
 #include "reactor/time.h"
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
 namespace roomd {
+
+/// A bucket without a clock: what is spent, and how long ago that was so.
+struct BucketSaved {
+    double spent = 0;
+    std::uint64_t age_ms = 0;
+};
 
 class TokenBucket {
 public:
@@ -23,6 +31,9 @@ public:
     /// forbidden for ever.
     [[nodiscard]] bool take(double cost, double per_second, double burst, TimePoint now);
 
+    [[nodiscard]] BucketSaved saved(TimePoint now) const;
+    void restore(const BucketSaved& saved, TimePoint now);
+
 private:
     double spent_ = 0;
     TimePoint last_{};
@@ -30,10 +41,17 @@ private:
 
 class Rates {
 public:
+    static constexpr std::size_t buckets = 5;
+    using Saved = std::array<BucketSaved, buckets>;
+
     /// The limit that forbids the command now, if any. `fanout_bytes`: size of the text times its
     /// audience.
     [[nodiscard]] std::optional<Limit> judge(const Limits& limits, const Command& command,
                                              std::uint64_t fanout_bytes, TimePoint now);
+
+    /// For another process, and in it.
+    [[nodiscard]] Saved saved(TimePoint now) const;
+    void restore(const Saved& saved, TimePoint now);
 
 private:
     TokenBucket messages_;

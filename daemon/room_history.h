@@ -39,6 +39,11 @@ public:
 
     /// Gives the entry the id next(). Evicts what is over the limits. `entry.id` is ignored.
     void add(const HistoryEntry& entry);
+
+    /// While nothing has been added: the first will be `first`, because another process has had
+    /// those before.
+    void begin_at(std::uint64_t first) { first_ = next_ = first; }
+
     /// `id` must be held.
     [[nodiscard]] HistoryEntry at(std::uint64_t id) const;
 

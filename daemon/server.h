@@ -33,11 +33,15 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace roomd {
 
 class DatagramListener;
+struct SavedSession;
+struct Snapshot;
 
 class Server final : public ListenerOwner, public TickEnd, public Timed {
 public:
@@ -84,6 +88,27 @@ public:
     /// wants. What is no socket to listen on is closed at once. If the configuration chose no
     /// listeners, those called chat, debug, unix and public are served, each as its name says.
     void adopt(std::string name, Fd socket);
+
+    // server_handover.cc: the way into another process. All of it between two ticks.
+
+    /// Everything as it is now; nothing is given up. Sessions and listeners are in the order of
+    /// descriptors(). The views are valid until the server is touched.
+    [[nodiscard]] Snapshot save();
+    /// The descriptors of what save() returned last: connections, then listeners, each with its
+    /// lock behind it. Still ours.
+    [[nodiscard]] std::vector<int> descriptors();
+    /// Gives all those up, open, and forgets who they were: nobody is told anything, no file is
+    /// removed. What is left of the server can only be destroyed.
+    [[nodiscard]] std::vector<Fd> release();
+    /// Before open_listeners(): listening sockets that go on as they are, for the listeners of the
+    /// configuration that want the same address. They are taken from the end of `sockets`, which
+    /// begins with the connections'. Those that have a name come back: they are for adopt().
+    [[nodiscard]] InheritedSockets adopt_listeners(const Snapshot& snapshot,
+                                                   std::vector<Fd>& sockets);
+    /// Behind open_listeners(), once, into an empty server. Connections go on where the other
+    /// process has stopped; what kernel and peers have done meanwhile is seen in the next tick.
+    /// Returns how many could not: their descriptor was missing or somebody else's.
+    [[nodiscard]] std::size_t restore(const Snapshot& snapshot, std::vector<Fd> sockets);
 
     /// host:port or path of each listener, with the real port where 0 was asked for. Valid until
     /// the next reload.
@@ -198,6 +223,14 @@ private:
     [[nodiscard]] const ListenerSpec* spec_of(const Listener& listener) const;
     void log_listening(const OpenListener& listener);
     void limit_accepts(const OpenListener& listener) const;
+
+    // server_handover.cc
+    void settle();
+    [[nodiscard]] const ListenerSpec& spec_for(std::string_view uri);
+    [[nodiscard]] bool restore_session(const SavedSession& saved, Fd fd,
+                                       const std::vector<ChunkRef>& chunks,
+                                       const std::vector<Key>& rooms);
+
     void drop_unused_specs();
 
     // server_stop.cc
@@ -228,6 +261,7 @@ private:
     SlotMap<std::unique_ptr<Session>> sessions_;
     std::vector<OpenListener> listeners_;
     InheritedSockets inherited_;       // and not served yet
+    HandedSockets handed_;             // another process served them; not claimed yet
     std::vector<std::string> adopted_; // the names of all that ever were
     MetricsPages metrics_pages_;
     std::unique_ptr<MetricsListener> metrics_;

@@ -71,7 +71,7 @@ std::vector<Server::OpenListener> Server::open(const ListenerSpec& spec) {
     std::vector<OpenListener> opened;
     for (ListenSocket& socket : open_listen_sockets(
              spec.endpoint, spec.uri,
-             {"--listen", backlog, config_.insecure_public, spec.debug, &inherited_})) {
+             {"--listen", backlog, config_.insecure_public, spec.debug, &inherited_, &handed_})) {
         OpenListener& listener = opened.emplace_back();
         listener.spec = std::make_unique<ListenerSpec>(spec);
         listener.address = std::move(socket.address);

@@ -23,16 +23,9 @@ std::string Server::stats() const {
     add(out, "connections", sessions_.size());
     add(out, "members", hub_.member_count());
     add(out, "rooms", hub_.room_count());
-    add(out, "accepted", counters_.accepted);
-    add(out, "refused", counters_.refused);
-    add(out, "closed", counters_.closed);
-    add(out, "payloads", counters_.payloads);
-    add(out, "messages_said", counters_.messages_said);
-    add(out, "messages_dropped", counters_.messages_dropped);
-    add(out, "commands_refused", counters_.commands_refused);
-    add(out, "datagrams", counters_.datagrams);
-    add(out, "datagrams_dropped", counters_.datagrams_dropped);
-    add(out, "accept_errors", counters_.accept_errors);
+    for (const CounterField& total : counter_fields()) {
+        add(out, total.name, counters_.*total.field);
+    }
     add(out, "log_lines_dropped", log_.dropped());
     add(out, "bytes_read", host_.bytes_read);
     add(out, "bytes_written", host_.bytes_written);

@@ -29,7 +29,9 @@
 
 namespace roomd {
 
+class ChunkCollector;
 class Server;
+struct SavedSession;
 
 /// When a session may speak while there is more to be said than one tick takes: see
 /// Server::may_speak().
@@ -57,6 +59,17 @@ public:
 
     /// Once, by the server, when it has the session's key.
     void start(Key key);
+
+    /// What a session is, for another process. The views are valid until it changes.
+    [[nodiscard]] SavedSession save(ChunkCollector& chunks,
+                                    const std::vector<std::uint32_t>& rooms);
+    /// Instead of start(): goes on where another process has stopped. `chunks` and `rooms` as the
+    /// snapshot numbers them.
+    void restore(Key key, const SavedSession& saved, const std::vector<ChunkRef>& chunks,
+                 const std::vector<Key>& rooms);
+
+    /// The descriptor, open; what is left is to be buried without a word to anybody.
+    [[nodiscard]] Fd release() { return stream_.release(); }
 
     /// Says goodbye (with `text` for the person) and closes once that is on its way. Idempotent.
     void end(CloseReason reason, std::string_view text);

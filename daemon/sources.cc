@@ -55,4 +55,23 @@ void Sources::sweep(TimePoint now) {
     });
 }
 
+std::vector<Sources::Saved> Sources::saved(TimePoint now) const {
+    std::vector<Saved> all;
+    for (const auto& [source, entry] : table_) {
+        if (now - entry.minute < minute) {
+            const auto age =
+                std::chrono::duration_cast<std::chrono::milliseconds>(now - entry.minute);
+            all.push_back({source, entry.recent, static_cast<std::uint64_t>(age.count())});
+        }
+    }
+    return all;
+}
+
+void Sources::restore(const Saved& saved, TimePoint now) {
+    constexpr std::uint64_t minute_ms = 60'000;
+    Entry& entry = table_[saved.source];
+    entry.recent = saved.recent;
+    entry.minute = now - std::chrono::milliseconds(std::min(saved.age_ms, minute_ms));
+}
+
 } // namespace roomd

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <unordered_map>
+#include <vector>
 
 namespace roomd {
 
@@ -29,6 +30,21 @@ public:
     void sweep(TimePoint now);
 
     [[nodiscard]] std::size_t size() const { return table_.size(); }
+
+    /// What is remembered of a source, but for its connections.
+    struct Saved {
+        SourceKey source = {};
+        std::uint32_t recent = 0;
+        std::uint64_t age_ms = 0; // of its minute
+    };
+
+    /// For another process. O(entries).
+    [[nodiscard]] std::vector<Saved> saved(TimePoint now) const;
+    /// In it.
+    void restore(const Saved& saved, TimePoint now);
+
+    /// A connection that was admitted over there goes on here.
+    void readmit(const SourceKey& source) { ++table_[source].open; }
 
 private:
     struct Hash {

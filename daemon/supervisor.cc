@@ -1,6 +1,7 @@
 #include "daemon/supervisor.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <cstddef>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -114,7 +116,44 @@ bool Supervisor::send_with_status(const std::string& message, std::string_view t
     return true;
 }
 
-bool Supervisor::send(const std::string& message) {
+bool Supervisor::store(const Fd& fd, std::string_view name) {
+    return present() && send("FDSTORE=1\nFDPOLL=0\nFDNAME=" + std::string(name) + "\n", fd.get());
+}
+
+bool Supervisor::forget(std::string_view name) {
+    return send("FDSTOREREMOVE=1\nFDNAME=" + std::string(name) + "\n");
+}
+
+// The manager closes the descriptor that comes with a barrier when it gets there: sd_notify(3).
+bool Supervisor::wait_for_manager(Duration longest) {
+    std::array<int, 2> ends{};
+    if (!present() || pipe(ends.data()) != 0) {
+        return false;
+    }
+    const Fd read_end(ends[0]);
+    Fd write_end(ends[1]);
+    const bool sent = send("BARRIER=1", write_end.get());
+    write_end.reset();
+    pollfd entry{read_end.get(), 0, 0};
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(longest).count();
+    return sent && poll(&entry, 1, static_cast<int>(ms)) > 0;
+}
+
+std::vector<std::string> Supervisor::variables() const {
+    if (!present()) {
+        return {};
+    }
+    std::string address = address_;
+    address.front() = address.front() == '\0' ? '@' : address.front();
+    std::vector<std::string> all{"NOTIFY_SOCKET=" + address};
+    if (watchdog_ > Duration::zero()) {
+        all.push_back("WATCHDOG_USEC=" + in_us(watchdog_));
+        all.push_back("WATCHDOG_PID=" + std::to_string(getpid()));
+    }
+    return all;
+}
+
+bool Supervisor::send(const std::string& message, int fd) {
     if (!socket_) {
         return true;
     }
@@ -122,13 +161,25 @@ bool Supervisor::send(const std::string& message) {
     to.sun_family = AF_UNIX;
     std::memcpy(to.sun_path, address_.data(), address_.size());
     const bool abstract = address_.front() == '\0';
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size() +
-                                             (abstract ? 0 : 1));
-    // The C interface of sockets takes every address as a sockaddr.
-    const auto* const generic = reinterpret_cast<const sockaddr*>(&to);
-    const ssize_t sent =
-        sendto(socket_.get(), message.data(), message.size(), MSG_DONTWAIT, generic, size);
-    return sent == static_cast<ssize_t>(message.size());
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    iovec piece{const_cast<char*>(message.data()), message.size()}; // NOLINT: it is only read
+    msghdr header{};
+    header.msg_name = &to;
+    header.msg_namelen = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + address_.size() +
+                                                (abstract ? 0 : 1));
+    header.msg_iov = &piece;
+    header.msg_iovlen = 1;
+    if (fd >= 0) {
+        header.msg_control = control.data();
+        header.msg_controllen = static_cast<socklen_t>(control.size());
+        cmsghdr passed{};
+        passed.cmsg_level = SOL_SOCKET;
+        passed.cmsg_type = SCM_RIGHTS;
+        passed.cmsg_len = CMSG_LEN(sizeof fd);
+        std::memcpy(control.data(), &passed, sizeof passed);
+        std::memcpy(control.data() + CMSG_LEN(0), &fd, sizeof fd);
+    }
+    return sendmsg(socket_.get(), &header, MSG_DONTWAIT) == static_cast<ssize_t>(message.size());
 }
 
 } // namespace roomd

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace roomd {
 
@@ -55,8 +56,23 @@ public:
     /// A start or a stop needs at least `more` from now on.
     bool extend_timeout(Duration more);
 
+    /// The manager keeps `fd` under `name` and gives it to the next process of the service, if its
+    /// unit allows it any (FileDescriptorStoreMax=): it does not say when it does not. False
+    /// without a manager.
+    [[nodiscard]] bool store(const Fd& fd, std::string_view name);
+    /// The manager closes what it keeps under `name`.
+    bool forget(std::string_view name);
+    /// Waits until the manager has dealt with everything it was told, at most `longest`. Blocks:
+    /// only when there is nothing else to do. False: it has not, or there is none.
+    [[nodiscard]] bool wait_for_manager(Duration longest);
+
+    /// The variables that from_environment() took, for execve(2) of another roomd in this process.
+    [[nodiscard]] std::vector<std::string> variables() const;
+
 private:
-    bool send(const std::string& message);
+    bool send(const std::string& message) { return send(message, -1); }
+
+    bool send(const std::string& message, int fd);
     bool send_with_status(const std::string& message, std::string_view text);
 
     Fd socket_;

@@ -63,6 +63,10 @@ void Tracer::set(Key member, bool on) {
     }
 }
 
+bool Tracer::traces(Key member) const {
+    return std::find(members_.begin(), members_.end(), member) != members_.end();
+}
+
 void Tracer::arrived(std::uint32_t connection, Key member, std::size_t bytes, std::size_t waiting) {
     if (bytes == 0) {
         return; // the same bytes are looked at once more

@@ -26,6 +26,8 @@ public:
 
     void set(Key member, bool on);
 
+    [[nodiscard]] bool traces(Key member) const;
+
     void forget(Key member) { set(member, false); }
 
     /// Tick's end, behind hand_out(): the lines of this tick go to those who trace and read. True

@@ -66,6 +66,18 @@ struct Violation {
 
 using Step = std::variant<NeedMore, Payload, Skipped, Violation>;
 
+/// Everything a decoder remembers, as plain values: to go on in another process.
+struct DecoderSaved {
+    Framing framing = Framing::automatic;
+    std::uint32_t scanned = 0;
+    std::uint32_t skip = 0;
+    std::uint8_t http = 0;
+    bool first_line = true;
+    bool skipping_line = false;
+    bool after_flush = false;
+    bool dead = false;
+};
+
 class Decoder {
 public:
     /// `limits` must outlive the decoder (one struct serves all connections; a reload may change
@@ -86,6 +98,11 @@ public:
     /// one. An oversized line that is being skipped ends here too. Line framing only; otherwise
     /// NeedMore.
     [[nodiscard]] Step flush_line(std::string_view bytes);
+
+    [[nodiscard]] DecoderSaved saved() const;
+    /// Goes on where saved() was taken, over the same unparsed bytes. False, and nothing changed:
+    /// no decoder that holds `unparsed_bytes` can be in that state.
+    [[nodiscard]] bool restore(const DecoderSaved& saved, std::size_t unparsed_bytes);
 
     /// `automatic` until the first byte has been seen.
     [[nodiscard]] Framing framing() const { return framing_; }

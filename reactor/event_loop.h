@@ -90,6 +90,9 @@ public:
 
     [[nodiscard]] bool stopping() const { return stopping_; }
 
+    /// After a stop(): run() works again.
+    void go_on() { stopping_ = false; }
+
     /// One tick that waits at most `longest` (none: as long as it takes). For tests and the
     /// simulator.
     void tick(std::optional<Duration> longest);

@@ -25,10 +25,19 @@ Listener::Listener(EventLoop& loop, Fd fd, std::uint32_t accepts_per_tick_max, L
 Listener::~Listener() {
     loop_->cancel(pause_);
     loop_->cancel(rate_pause_);
-    loop_->forget(key_, fd_.get());
+    if (fd_) {
+        loop_->forget(key_, fd_.get());
+    }
     if (!file_.path.empty()) {
         sys::unlink_path(file_.path); // we made it and hold its lock
     }
+}
+
+std::pair<Fd, Fd> Listener::release() {
+    loop_->cancel(pause_);
+    loop_->forget(key_, fd_.get());
+    file_.path.clear();
+    return {std::move(fd_), std::move(file_.lock)};
 }
 
 void Listener::resume() {

@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 namespace roomd {
 
@@ -73,6 +74,12 @@ public:
     void set_accepts_per_second_max(std::uint32_t max);
 
     [[nodiscard]] int fd() const { return fd_.get(); }
+
+    [[nodiscard]] int lock() const { return file_.lock.get(); }
+
+    /// Gives socket and lock up, open, and leaves the file where it is. What is left can only be
+    /// destroyed.
+    [[nodiscard]] std::pair<Fd, Fd> release();
 
     void on_ready(Ready ready) override;
     void on_timer(TimerKey key) override;

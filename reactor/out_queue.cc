@@ -212,6 +212,12 @@ void OutQueue::resolve_notice(Arena& arena, std::string_view bytes) {
     own_bytes_ += size;
 }
 
+void OutQueue::restore(ChunkRef chunk, std::uint32_t from, std::uint32_t to) {
+    bytes_ += to - from;
+    own_bytes_ += chunk->kind() == ChunkKind::own ? to - from : 0;
+    push_entry({std::move(chunk), from, to});
+}
+
 void OutQueue::clear() {
     first_ = {{}, 0, 0};
     rest_.reset();

@@ -55,6 +55,19 @@ public:
     /// Everything goes, notices too.
     void clear();
 
+    /// Calls visit(const ChunkRef&, from, to) for every window, head first; from == to: a notice.
+    template <typename Visit>
+    void for_each(Visit&& visit) const {
+        for (std::size_t index = 0; index < count_; ++index) {
+            const Entry& entry = at(index);
+            visit(entry.chunk, entry.from, entry.to);
+        }
+    }
+
+    /// A window as for_each() showed it in another process: nothing is merged, and what is before
+    /// `from` may be half a unit that has been sent. O(1).
+    void restore(ChunkRef chunk, std::uint32_t from, std::uint32_t to);
+
     [[nodiscard]] bool empty() const { return count_ == 0; }
 
     [[nodiscard]] std::uint32_t bytes() const { return bytes_; }

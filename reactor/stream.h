@@ -26,6 +26,7 @@
 #include "reactor/ring_buffer.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -59,6 +60,17 @@ public:
 
 protected:
     ~StreamOwner() = default;
+};
+
+/// How far a stream is, apart from closed.
+enum class StreamPhase : std::uint8_t { open, draining, lingering };
+
+/// What a stream holds besides descriptor and queue, to be continued by another process.
+struct StreamSaved {
+    StreamPhase phase = StreamPhase::open;
+    bool input_ended = false;
+    std::string_view input = {};          // as read, not consumed
+    std::optional<Duration> blocked = {}; // how long the kernel has taken nothing
 };
 
 /// What all streams of one program share; lives longer than they do.
@@ -137,6 +149,16 @@ public:
     [[nodiscard]] int fd() const { return fd_.get(); }
 
     [[nodiscard]] bool input_ended() const { return input_ended_; }
+
+    /// What release() leaves behind. Not when closed. The view is valid until the input changes.
+    [[nodiscard]] StreamSaved saved();
+    /// Gives the descriptor up, open, and forgets everything: closed, but the owner is not told.
+    [[nodiscard]] Fd release();
+    /// Right after the construction: goes on where another process has stopped. What kernel and
+    /// owner have to be asked is asked in the next tick.
+    void continue_from(const StreamSaved& saved);
+    /// The next window of its queue, see OutQueue::restore(). After continue_from().
+    void restore_output(ChunkRef chunk, std::uint32_t from, std::uint32_t to);
 
     void on_ready(Ready ready) override;
     void check() const;

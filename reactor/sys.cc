@@ -240,6 +240,15 @@ SocketAddress local_address(int fd) {
     return address;
 }
 
+std::uint64_t socket_cookie([[maybe_unused]] int fd) {
+    std::uint64_t cookie = 0;
+#if defined(SO_COOKIE)
+    socklen_t size = sizeof cookie;
+    static_cast<void>(::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size));
+#endif
+    return cookie;
+}
+
 SocketAddress peer_address(int fd) {
     SocketAddress address;
     address.length = sizeof address.storage;

@@ -90,6 +90,9 @@ struct ListenOptions {
 /// The user on the other end of a Unix socket, as the kernel knows it from the connect
 /// (SO_PEERCRED, getpeereid(3)); nothing for other sockets.
 [[nodiscard]] std::optional<std::uint32_t> peer_user(int fd);
+/// SO_COOKIE (socket(7)): a number that no other socket of this machine has had since its start; 0
+/// where the system has none.
+[[nodiscard]] std::uint64_t socket_cookie(int fd);
 /// getaddrinfo(3): may block on the network, so only at start. Throws std::runtime_error naming
 /// host and reason.
 [[nodiscard]] std::vector<SocketAddress> resolve(const std::string& host, std::uint16_t port,
@@ -147,6 +150,13 @@ struct ProcessUsage {
 /// The kernel ends this process (SIGTERM) when the one that started it has ended, where it can. For
 /// a child between fork(2) and execve(2): it stays so.
 void end_with_parent() noexcept;
+
+/// Where the program of this process is to be found: another may be there by now. Empty if the
+/// system does not say. Ask early: who has replaced it makes the answer ours no more.
+[[nodiscard]] std::string own_program();
+
+/// Signals that were blocked when the program began reach this thread from now on.
+void let_signals_in() noexcept;
 
 /// The variables of the process, a null pointer behind the last; valid until one is set or unset.
 [[nodiscard]] const char* const* environment() noexcept;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <memory>
 #include <stdexcept>
 #include <system_error>
@@ -17,8 +18,9 @@
 #include <unistd.h>
 
 #if defined(__linux__)
+#include <climits>
+
 #include <charconv>
-#include <csignal>
 
 #include <dirent.h>
 #include <sched.h>
@@ -247,6 +249,22 @@ bool run_on_cpu([[maybe_unused]] unsigned cpu) noexcept {
 void end_with_parent() noexcept {
 #if defined(__linux__)
     static_cast<void>(::prctl(PR_SET_PDEATHSIG, SIGTERM)); // NOLINT: prctl(2) is variadic
+#endif
+}
+
+void let_signals_in() noexcept {
+    sigset_t none;
+    sigemptyset(&none);
+    static_cast<void>(::pthread_sigmask(SIG_SETMASK, &none, nullptr));
+}
+
+std::string own_program() {
+#if defined(__linux__)
+    char path[PATH_MAX]; // NOLINT: readlink(2) fills it
+    const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
+    return size <= 0 ? std::string() : std::string(path, static_cast<std::size_t>(size));
+#else
+    return {};
 #endif
 }
 

@@ -49,4 +49,6 @@ std::uint64_t Log::dropped() const {
     return 0;
 }
 
+void Log::flush() {}
+
 } // namespace roomd

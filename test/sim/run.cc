@@ -1,11 +1,14 @@
 #include "test/sim/run.h"
 
 #include "daemon/server.h"
+#include "daemon/snapshot_format.h"
 #include "test/sim/echo_client.h"
 #include "test/sim/scenario.h"
 #include "test/sim/vandal.h"
 
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace roomd::sim {
@@ -23,15 +26,24 @@ public:
     Verdict play();
 
 private:
-    enum What : std::uint32_t { phase_over, shortage_begins, shortage_ends, datagram, failed };
+    enum What : std::uint32_t {
+        phase_over,
+        shortage_begins,
+        shortage_ends,
+        datagram,
+        handover,
+        failed
+    };
 
     void on_event(std::uint32_t what, std::uint64_t argument) override;
     void invite();
-    void live(Server& server, EventLoop& loop);
-    void tick_until_phase(Server& server, EventLoop& loop, Instant length);
-    void rest(Server& server, EventLoop& loop);
-    void judge(Server& server);
-    void stop(Server& server, EventLoop& loop);
+    void live();
+    void tick_until_phase(Instant length);
+    void start();
+    void hand_over();
+    void rest();
+    void judge();
+    void stop();
 
     [[nodiscard]] bool alive() const { return world_.failure().empty(); }
 
@@ -39,18 +51,23 @@ private:
     Scenario scenario_;
     World world_;
     Ledger ledger_;
-    EventLoop* loop_ = nullptr;
+    Log log_{LogFormat::text, LogLevel::debug, 0};
+    std::unique_ptr<EventLoop> loop_;
+    std::unique_ptr<Server> server_;
     std::vector<std::unique_ptr<ChatClient>> people_;
     std::vector<std::unique_ptr<Vandal>> vandals_;
     std::vector<std::unique_ptr<EchoClient>> echoes_;
     std::vector<std::uint32_t> datagrams_; // tokens
     bool over_ = false;
+    bool handover_due_ = false;
     std::uint64_t ticks_ = 0;
 };
 
 Run::Run(std::uint64_t seed, bool trace)
     : random_(seed), scenario_(draw_scenario(random_)), world_(seed, scenario_.faults, trace),
       ledger_(world_) {
+    Random apart(~seed); // drawn apart, so that the rest of a seed's world stays what it was
+    scenario_.handovers = apart.one_in(3) ? apart.between(1, 5) : 0;
     world_.excuse_unread(scenario_.unread_excused);
     world_.excuse_unsent(scenario_.memory_scarce);
     world_.on_failure(*this, failed);
@@ -81,6 +98,10 @@ void Run::on_event(std::uint32_t what, std::uint64_t /*argument*/) {
                              ledger_.at(datagrams_.back()).text);
         break;
     }
+    case handover:
+        handover_due_ = true;
+        world_.interrupt();
+        break;
     default: // failed: nothing is waited for any more
         if (loop_ != nullptr) {
             loop_->stop();
@@ -122,26 +143,61 @@ void Run::invite() {
     for (std::size_t index = 0; index < scenario_.shortages; ++index) {
         world_.at(some_time(), *this, shortage_begins, 0);
     }
+    for (std::size_t index = 0; index < scenario_.handovers; ++index) {
+        world_.at(some_time(), *this, handover, 0);
+    }
 }
 
-void Run::tick_until_phase(Server& server, EventLoop& loop, Instant length) {
+void Run::tick_until_phase(Instant length) {
     over_ = false;
     world_.at(length, *this, phase_over, 0);
     // One tick may say more before the tick's end brings it back under the limit.
     const std::uint64_t pinned_bound = scenario_.config.limits.pinned_bytes_max + pinned_slack;
     while (!over_ && alive()) {
-        loop.tick(std::nullopt);
-        if (++ticks_ % 64 == 0 && people_.size() < 100) {
-            server.check();
+        loop_->tick(std::nullopt);
+        if (std::exchange(handover_due_, false)) {
+            hand_over();
         }
-        if (server.bytes_pinned() > pinned_bound) {
-            world_.fail("queues and runs hold " + std::to_string(server.bytes_pinned()) +
+        if (++ticks_ % 64 == 0 && people_.size() < 100) {
+            server_->check();
+        }
+        if (server_->bytes_pinned() > pinned_bound) {
+            world_.fail("queues and runs hold " + std::to_string(server_->bytes_pinned()) +
                         " bytes, allowed are " + std::to_string(pinned_bound));
         }
     }
 }
 
-void Run::rest(Server& server, EventLoop& loop) {
+void Run::start() {
+    loop_ = std::make_unique<EventLoop>();
+    server_ = std::make_unique<Server>(*loop_, scenario_.config, log_);
+}
+
+// Another process takes over, as far as a world of one process can have it: nothing but bytes and
+// descriptors gets from the one to the other.
+void Run::hand_over() {
+    const std::string bytes = encode_snapshot(server_->save());
+    std::vector<Fd> sockets = server_->release();
+    server_.reset();
+    loop_.reset();
+    start();
+    std::string error;
+    const std::optional<Snapshot> snapshot = decode_snapshot(bytes, error);
+    if (!snapshot) {
+        world_.fail("what was handed over cannot be read: " + error);
+        return;
+    }
+    for (auto& [name, fd] : server_->adopt_listeners(*snapshot, sockets)) {
+        server_->adopt(name, std::move(fd));
+    }
+    server_->open_listeners();
+    if (const std::size_t lost = server_->restore(*snapshot, std::move(sockets)); lost != 0) {
+        world_.fail(std::to_string(lost) + " connections were not taken over");
+    }
+    server_->check();
+}
+
+void Run::rest() {
     world_.calm();
     for (const auto& person : people_) {
         person->settle();
@@ -152,7 +208,7 @@ void Run::rest(Server& server, EventLoop& loop) {
     std::uint64_t moved = 0;
     int quiet = 0;
     for (int step = 0; quiet < quiet_steps_needed && alive(); ++step) {
-        tick_until_phase(server, loop, rest_step);
+        tick_until_phase(rest_step);
         quiet = world_.moved() == moved ? quiet + 1 : 0;
         moved = world_.moved();
         if (step > rest_steps_max) {
@@ -161,8 +217,8 @@ void Run::rest(Server& server, EventLoop& loop) {
     }
 }
 
-void Run::judge(Server& server) {
-    server.check();
+void Run::judge() {
+    server_->check();
     for (const auto& person : people_) {
         person->check_settled();
     }
@@ -172,60 +228,56 @@ void Run::judge(Server& server) {
     ledger_.check_leaves();
     world_.check_bytes();
     if (alive() &&
-        world_.bytes_read() != server.host().bytes_read + world_.bytes_read_of_refused()) {
-        world_.fail("the daemon counts " + std::to_string(server.host().bytes_read) +
+        world_.bytes_read() != server_->host().bytes_read + world_.bytes_read_of_refused()) {
+        world_.fail("the daemon counts " + std::to_string(server_->host().bytes_read) +
                     " bytes read, it has read " + std::to_string(world_.bytes_read()));
     }
 }
 
-void Run::stop(Server& server, EventLoop& loop) {
+void Run::stop() {
     for (const auto& person : people_) {
         person->expect_stop();
     }
     for (const auto& echo : echoes_) {
         echo->expect_stop();
     }
-    server.stop();
+    server_->stop();
     if (scenario_.stop_twice) {
         for (const auto& person : people_) {
             person->excuse();
         }
-        server.stop();
+        server_->stop();
     }
     over_ = false;
     world_.at(60 * second, *this, phase_over, 0);
-    while (!over_ && alive() && !loop.stopping()) {
-        loop.tick(std::nullopt);
+    while (!over_ && alive() && !loop_->stopping()) {
+        loop_->tick(std::nullopt);
     }
     if (over_ && alive()) {
         world_.fail("the daemon was stopped and does not end");
     }
 }
 
-void Run::live(Server& server, EventLoop& loop) {
-    tick_until_phase(server, loop, scenario_.active);
+void Run::live() {
+    tick_until_phase(scenario_.active);
     if (alive() && !scenario_.stop_early) {
-        rest(server, loop);
+        rest();
         if (alive()) {
-            judge(server);
+            judge();
         }
     }
     if (alive()) {
-        stop(server, loop);
+        stop();
     }
 }
 
 Verdict Run::play() {
-    {
-        EventLoop loop;
-        loop_ = &loop;
-        Log log(LogFormat::text, LogLevel::debug, 0);
-        Server server(loop, scenario_.config, log);
-        server.open_listeners();
-        invite();
-        live(server, loop);
-    }
-    loop_ = nullptr;
+    start();
+    server_->open_listeners();
+    invite();
+    live();
+    server_.reset();
+    loop_.reset();
     if (alive()) {
         world_.pass(120 * second);
         for (const auto& person : people_) {

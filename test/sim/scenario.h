@@ -23,6 +23,7 @@ struct Scenario {
     std::size_t echoes = 0;
     std::size_t datagrams = 0;
     std::size_t shortages = 0;    // times when descriptors run out for a while
+    std::size_t handovers = 0;    // times when another process takes over
     Instant active = 10 * second; // how long people say new things
     bool stop_early = false;      // the daemon is stopped in the middle of it
     bool stop_twice = false;

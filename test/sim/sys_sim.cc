@@ -112,6 +112,10 @@ SocketAddress local_address(int fd) {
     return World::current().local_address(fd);
 }
 
+std::uint64_t socket_cookie(int fd) {
+    return World::current().cookie(fd);
+}
+
 SocketAddress peer_address(int fd) {
     return World::current().peer_address(fd);
 }

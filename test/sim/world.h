@@ -101,6 +101,7 @@ public:
     [[nodiscard]] int open_plain(); // -errno
     [[nodiscard]] SocketAddress local_address(int fd);
     [[nodiscard]] SocketAddress peer_address(int fd);
+    [[nodiscard]] std::uint64_t cookie(int fd);
     [[nodiscard]] bool unix_path_bound(const std::string& path) const;
     [[nodiscard]] bool unix_path_live(const std::string& path) const;
 

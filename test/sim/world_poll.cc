@@ -32,6 +32,7 @@ void World::add(int fd, Interest interest, Key key) {
         raise(fd, readable ? Ready::both : Ready::writable);
     } else if (descriptor->kind == Kind::listener) {
         Door& listener = *listeners_[descriptor->index];
+        listener.read_told = false; // whatever another poller was told
         if (!listener.backlog.empty() || !listener.datagrams.empty()) {
             mark_read(listener.read_told, true, fd);
         }

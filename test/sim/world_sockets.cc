@@ -223,6 +223,11 @@ SocketAddress World::local_address(int fd) {
     return {};
 }
 
+std::uint64_t World::cookie(int fd) {
+    const Descriptor* const descriptor = find(fd, "getsockopt");
+    return descriptor == nullptr ? 0 : descriptor->index + std::uint64_t{1};
+}
+
 SocketAddress World::peer_address(int fd) {
     const Descriptor* const descriptor = find(fd, "getpeername");
     if (descriptor != nullptr && descriptor->kind == Kind::link) {

@@ -1,0 +1,102 @@
+// Handover — this process gives everything it has to the next one, and nobody notices.
+//
+// Owned by main; borrows loop, server, log and supervisor, which outlive it. Two ways:
+//
+//   in place   (SIGUSR2, roomctl upgrade) the program at our path is executed in this very process
+//   by store   (SIGTERM with keep_connections) the parcel goes to the service manager, which gives
+//              it to the process it starts next
+//
+// Both begin with a question: a child of the program at our path is given the state as it is now
+// and says whether it can take it over (--probe-state). The loop goes on meanwhile. Only then, and
+// between two ticks, the state is taken again and given away; until execve(2) has succeeded, or the
+// manager has the parcel, nothing is given up here, and whatever fails is told and changes nothing.
+//
+//   idle ──begin──▶ probing ──the child says yes──▶ due ──carry_out──▶ (another process)
+//     ▲                 │ no, or too late             │ failed
+//     └─────────────────┴─────────────────────────────┘
+#pragma once
+
+#include "daemon/inheritance.h"
+#include "daemon/log.h"
+#include "daemon/operator.h"
+#include "daemon/parcel.h"
+#include "daemon/server.h"
+#include "daemon/supervisor.h"
+#include "reactor/event_loop.h"
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include <sys/types.h>
+
+namespace roomd {
+
+/// What it works with; all of it is borrowed.
+struct HandoverHost {
+    EventLoop& loop;
+    Server& server;
+    Log& log;
+    Supervisor& supervisor;
+};
+
+/// Further descriptors of the same sockets, under the same names.
+[[nodiscard]] InheritedSockets copies_of(const InheritedSockets& sockets);
+
+class Handover final : public Upgrade, public Watcher, public Timed {
+public:
+    /// `arguments` are those of this process; the next one gets the same. `program`: where it is
+    /// to be found (sys::own_program). `given`: listening sockets that the service manager gave
+    /// and gives only once; those that the server does not listen on go along.
+    Handover(const HandoverHost& host, std::span<char*> arguments, std::string program,
+             InheritedSockets given);
+    ~Handover();
+    Handover(const Handover&) = delete;
+    Handover& operator=(const Handover&) = delete;
+    Handover(Handover&&) = delete;
+    Handover& operator=(Handover&&) = delete;
+
+    bool begin(std::string& why) override;
+    bool leave(std::string& why) override;
+
+    /// The loop has been stopped for carry_out(), and for nothing else.
+    [[nodiscard]] bool due() const { return state_ == State::due; }
+
+    /// Between two ticks. In place: does not return if it succeeds. By store: true if the manager
+    /// has the connections; what is left here is to end without a word. False: nothing has
+    /// happened, the loop goes on; if this process was to end, everybody has been told.
+    [[nodiscard]] bool carry_out();
+
+    void on_ready(Ready ready) override;  // the child has said something, or ended
+    void on_timer(TimerKey key) override; // it takes too long
+
+private:
+    enum class State : std::uint8_t { idle, probing, due };
+    enum class Way : std::uint8_t { in_place, by_store };
+
+    [[nodiscard]] bool probe(Way way, std::string& why);
+    [[nodiscard]] bool spawn(const Fd& state, std::string& why);
+    void probed(bool good, const std::string& why);
+    void give_up(const std::string& why);
+    void forget_child();
+    [[nodiscard]] bool pack(ParcelEnds& parcel, std::string& why);
+    [[nodiscard]] bool execute(const ParcelEnds& parcel, std::string& why);
+    [[nodiscard]] bool store(ParcelEnds parcel, std::string& why);
+
+    EventLoop& loop_;
+    Server& server_;
+    Log& log_;
+    Supervisor& supervisor_;
+    std::span<char*> arguments_;
+    std::string program_;
+    InheritedSockets given_;
+    State state_ = State::idle;
+    Way way_ = Way::in_place;
+    pid_t child_ = -1;
+    Fd answer_; // what the child writes
+    Key key_;
+    TimerKey patience_;
+    std::string said_;
+};
+
+} // namespace roomd

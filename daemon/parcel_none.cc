@@ -1,0 +1,35 @@
+#include "daemon/parcel.h"
+
+// Where there is no sealed memory and no sequence of packets: everything is refused, and whoever
+// asked says so.
+namespace roomd {
+
+namespace {
+constexpr const char* unable = "this system cannot pass a state on in memory; only Linux does";
+} // namespace
+
+Fd make_sealed_memory(std::string_view /*bytes*/, std::string& error) {
+    error = unable;
+    return {};
+}
+
+std::optional<ParcelEnds> pack_parcel(const Fd& /*state*/, std::span<const int> /*sockets*/,
+                                      std::span<const Farewell> /*farewells*/, std::string& error) {
+    error = unable;
+    return std::nullopt;
+}
+
+bool abandoned(const Fd& /*sender*/) {
+    return true;
+}
+
+std::optional<Parcel> unpack_parcel(const Fd& /*receiver*/, std::string& error) {
+    error = unable;
+    return std::nullopt;
+}
+
+MappedState::MappedState(const Fd& /*state*/) {}
+
+MappedState::~MappedState() = default;
+
+} // namespace roomd

@@ -1,0 +1,105 @@
+#include "daemon/saved_chunks.h"
+#include "daemon/server.h"
+#include "daemon/session.h"
+#include "reactor/sys.h"
+
+#include <algorithm>
+#include <cassert>
+
+// A session's way into another process.
+namespace roomd {
+
+SavedSession Session::save(ChunkCollector& chunks, const std::vector<std::uint32_t>& rooms) {
+    SavedSession saved;
+    saved.cookie = sys::socket_cookie(stream_.fd());
+    saved.uri = spec_->uri;
+    saved.stream = stream_.saved();
+    stream_.output().for_each([&](const ChunkRef& chunk, std::uint32_t from, std::uint32_t to) {
+        saved.output.push_back({chunks.number_of(chunk), from, to});
+    });
+    if (ending_) {
+        saved.decoder.framing = framing(); // nothing is parsed any more
+    } else {
+        saved.decoder = decoder_.saved();
+    }
+    saved.reason = reason_;
+    saved.last_format = last_format_;
+    saved.strangers = strangers_;
+    saved.limited = limited_;
+    saved.begun = begun_;
+    saved.heard = heard_;
+    saved.ending = ending_;
+    const TimePoint now = server_->loop().now();
+    if (patience_ != nullptr) {
+        SavedPatience& patience = saved.patience.emplace();
+        patience.partial_ms = patience_->partial_ms;
+        patience.soft_ms = patience_->soft_ms;
+        patience.silent_ms = patience_->silent_ms;
+        patience.leaving_ms = patience_->leaving_ms;
+        patience.lingering_ms = patience_->lingering_ms;
+        if (patience_->flush_at != TimePoint{}) {
+            const Duration left = std::max(patience_->flush_at - now, Duration::zero());
+            patience.flush_in_ms = static_cast<std::uint32_t>(
+                std::chrono::duration_cast<std::chrono::milliseconds>(left).count());
+        }
+    }
+    if (extra_ != nullptr) {
+        saved.source = extra_->source;
+        saved.rates = extra_->rates.saved(now);
+        if (extra_->has_parked) {
+            saved.parked = extra_->parked;
+        }
+    }
+    if (member_) {
+        saved.member = server_->hub().save_member(member_, rooms);
+        saved.member->traces = server_->tracer().traces(member_);
+    }
+    return saved;
+}
+
+void Session::restore(Key key, const SavedSession& saved, const std::vector<ChunkRef>& chunks,
+                      const std::vector<Key>& rooms) {
+    key_ = key;
+    reason_ = saved.reason;
+    last_format_ = saved.last_format;
+    begun_ = saved.begun;
+    heard_ = saved.heard;
+    ending_ = saved.ending;
+    const bool possible = decoder_.restore(saved.decoder, saved.stream.input.size());
+    assert(possible); // as the snapshot's check has found
+    static_cast<void>(possible);
+    stream_.continue_from(saved.stream);
+    unparsed_ = static_cast<std::uint32_t>(saved.stream.input.size());
+    for (const SavedWindow& window : saved.output) {
+        stream_.restore_output(chunks[window.chunk], window.from, window.to);
+    }
+    const TimePoint now = server_->loop().now();
+    if (limited_ && saved.limited) {
+        extra_->rates.restore(saved.rates, now);
+    }
+    if (saved.parked) { // it is taken up when the input is looked at, which it is in the next tick
+        park(*saved.parked);
+        stream_.resume_reading();
+    }
+    if (saved.member) {
+        member_ = server_->hub().restore_member(*this, framing(), *saved.member, rooms);
+        server_->tracer().set(member_, saved.member->traces);
+        note_blocked();
+    }
+    if (saved.patience || !saved.output.empty()) {
+        arm();
+    }
+    if (saved.patience) {
+        patience_->partial_ms = saved.patience->partial_ms;
+        patience_->soft_ms = saved.patience->soft_ms;
+        patience_->silent_ms = saved.patience->silent_ms;
+        patience_->leaving_ms = saved.patience->leaving_ms;
+        patience_->lingering_ms = saved.patience->lingering_ms;
+        if (saved.patience->flush_in_ms) {
+            patience_->flush_at = now + std::chrono::milliseconds(*saved.patience->flush_in_ms);
+        }
+        set_timer();
+    }
+}
+
+} // namespace roomd

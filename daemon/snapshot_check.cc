@@ -1,0 +1,177 @@
+#include "daemon/snapshot_parts.h"
+#include "protocol/name.h"
+#include "protocol/text.h"
+
+#include <algorithm>
+#include <unordered_set>
+#include <variant>
+
+// What a snapshot may say: everything that restoring takes for granted is looked at here.
+namespace roomd {
+
+namespace {
+
+constexpr std::size_t epoch_bytes_max = 16;
+
+/// Folded; empty if it is no name.
+std::string folded(std::string_view text, NameKind kind) {
+    const auto parsed = Name::parse(text, kind, ScriptPolicy::any);
+    const Name* const name = std::get_if<Name>(&parsed);
+    return name == nullptr || name->text() != text ? std::string() : std::string(name->folded());
+}
+
+// On a wire it stands between spaces, as it is.
+bool is_word(std::string_view text) {
+    const TextCheck check = check_text(text);
+    return !text.empty() && check.valid && check.harmless &&
+           text.find_first_of(" \t\n") == std::string_view::npos;
+}
+
+bool is_epoch(std::string_view text) {
+    return !text.empty() && text.size() <= epoch_bytes_max &&
+           text.find_first_not_of("0123456789abcdefghijklmnopqrstuvwxyz") == std::string_view::npos;
+}
+
+bool check_lost(const Snapshot& snapshot, const SavedChunk& chunk) {
+    for (const SavedLost& lost : chunk.lost) {
+        if (lost.label >= snapshot.labels.size() || lost.first > lost.last) {
+            return false;
+        }
+    }
+    return chunk.bytes.empty() && chunk.marks.empty();
+}
+
+bool check_chunk(const Snapshot& snapshot, const SavedChunk& chunk) {
+    if (chunk.label != no_index && chunk.label >= snapshot.labels.size()) {
+        return false;
+    }
+    if (chunk.kind == ChunkKind::notice) {
+        return check_lost(snapshot, chunk);
+    }
+    if (chunk.bytes.empty() || chunk.bytes.size() > UINT32_MAX / 2 || !chunk.lost.empty()) {
+        return false;
+    }
+    if (chunk.kind == ChunkKind::own) {
+        return chunk.marks.empty();
+    }
+    std::uint32_t end = 0;
+    for (const SavedMark& mark : chunk.marks) {
+        if (mark.end <= end) {
+            return false;
+        }
+        end = mark.end;
+    }
+    return chunk.kind == ChunkKind::shared && chunk.label != no_index && end == chunk.bytes.size();
+}
+
+bool check_room(const SavedRoom& room) {
+    if (!is_epoch(room.epoch) || !check_text(room.topic).valid || room.next_id == 0 ||
+        room.history.size() >= room.next_id) {
+        return false;
+    }
+    for (const HistoryEntry& said : room.history) {
+        if (!is_word(said.nick)) { // the text was looked at when it was read
+            return false;
+        }
+    }
+    return true;
+}
+
+bool check_replay(const Snapshot& snapshot, const SavedMember& member) {
+    const SavedReplay& replay = *member.replay;
+    if (replay.room >= snapshot.rooms.size() || replay.next == 0 || replay.first == 0) {
+        return false;
+    }
+    const bool seated =
+        std::find(member.rooms.begin(), member.rooms.end(), replay.room) != member.rooms.end();
+    // One that has no end takes its seat when it has caught up: it must not have one.
+    return replay.end == UINT64_MAX ? replay.join && !seated : replay.next <= replay.end;
+}
+
+bool check_member(const Snapshot& snapshot, const SavedSession& session) {
+    const SavedMember& member = *session.member;
+    const Framing framing = session.decoder.framing;
+    if (session.ending || !session.begun || member.format > Format::event ||
+        (framing != Framing::frame && framing != Framing::line)) {
+        return false;
+    }
+    std::vector<std::uint32_t> rooms = member.rooms;
+    std::sort(rooms.begin(), rooms.end());
+    const bool twice = std::adjacent_find(rooms.begin(), rooms.end()) != rooms.end();
+    if (twice || (!rooms.empty() && rooms.back() >= snapshot.rooms.size())) {
+        return false;
+    }
+    return !member.replay || check_replay(snapshot, member);
+}
+
+bool check_session(const Snapshot& snapshot, const SavedSession& session) {
+    const DecoderLimits limits;
+    Decoder decoder(Framing::automatic, limits);
+    const bool open = session.stream.phase == StreamPhase::open;
+    // Who is leaving has left its rooms; everybody else is a member from its first payload on.
+    const bool fits = session.ending ? !open && !session.member
+                                     : open && session.begun == session.member.has_value();
+    if (!fits || session.last_format > Format::event ||
+        session.stream.phase > StreamPhase::lingering ||
+        !decoder.restore(session.decoder, session.stream.input.size())) {
+        return false;
+    }
+    for (const SavedWindow& window : session.output) {
+        if (window.chunk >= snapshot.chunks.size()) {
+            return false;
+        }
+        const SavedChunk& chunk = snapshot.chunks[window.chunk];
+        const bool notice = chunk.kind == ChunkKind::notice;
+        if (window.from > window.to || window.to > chunk.bytes.size() ||
+            (window.from == window.to) != notice) {
+            return false;
+        }
+    }
+    return !session.member || check_member(snapshot, session);
+}
+
+/// How many of `items` come before the first that `good` refuses; all of them, if none.
+template <typename Items, typename Good>
+std::size_t first_bad(const Items& items, Good&& good) {
+    return static_cast<std::size_t>(std::find_if_not(items.begin(), items.end(), good) -
+                                    items.begin());
+}
+
+} // namespace
+
+bool check_snapshot(const Snapshot& snapshot, std::string& error) {
+    const auto refuse = [&error](std::string_view what, std::size_t number) {
+        error = "the state is damaged: " + std::string(what) + " " + std::to_string(number) +
+                " cannot be";
+        return false;
+    };
+    std::unordered_set<std::string> rooms;
+    std::unordered_set<std::string> nicks;
+    const auto unique = [](std::unordered_set<std::string>& names, std::string name) {
+        return !name.empty() && names.insert(std::move(name)).second;
+    };
+    std::size_t bad = first_bad(snapshot.labels, [](std::string_view label) {
+        return !folded(label, NameKind::room).empty();
+    });
+    if (bad != snapshot.labels.size()) {
+        return refuse("label", bad);
+    }
+    bad = first_bad(snapshot.chunks,
+                    [&](const SavedChunk& chunk) { return check_chunk(snapshot, chunk); });
+    if (bad != snapshot.chunks.size()) {
+        return refuse("chunk", bad);
+    }
+    bad = first_bad(snapshot.rooms, [&](const SavedRoom& room) {
+        return check_room(room) && unique(rooms, folded(room.name, NameKind::room));
+    });
+    if (bad != snapshot.rooms.size()) {
+        return refuse("room", bad);
+    }
+    bad = first_bad(snapshot.sessions, [&](const SavedSession& session) {
+        return check_session(snapshot, session) &&
+               (!session.member || unique(nicks, folded(session.member->nick, NameKind::nick)));
+    });
+    return bad == snapshot.sessions.size() || refuse("connection", bad);
+}
+
+} // namespace roomd

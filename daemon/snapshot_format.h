@@ -1,0 +1,38 @@
+// snapshot_format — a Snapshot as bytes, and back.
+//
+// Pure functions. The bytes are records of tag, size and body, one in the other; whoever reads
+// skips the tags it does not know and takes the default for those that are missing. So a version
+// that only adds tags can be read by the one before, and reads what that one wrote; a version that
+// cannot says so in `readable_from`.
+//
+//   "roomd\n\0s" u32 version  u32 readable_from  u64 body bytes  u64 checksum   body: records
+//
+// All numbers are little-endian. The checksum finds damage (a cut, a flipped bit), not malice: the
+// bytes come from a process of our own through memory that nobody else can write. They are read
+// as carefully all the same: no input crashes, and none gives half a state.
+#pragma once
+
+#include "daemon/snapshot.h"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace roomd {
+
+/// What this program writes. A test's program links another body to be the version before.
+[[nodiscard]] std::uint32_t snapshot_version();
+/// The oldest reader that understands it.
+[[nodiscard]] std::uint32_t snapshot_readable_from();
+/// The oldest version that this program reads.
+[[nodiscard]] std::uint32_t snapshot_oldest();
+
+/// O(bytes). Writes as snapshot_version() says.
+[[nodiscard]] std::string encode_snapshot(const Snapshot& snapshot);
+
+/// All or nothing. The views point into `bytes`. `error` says what is wrong with them in one
+/// sentence. O(bytes).
+[[nodiscard]] std::optional<Snapshot> decode_snapshot(std::string_view bytes, std::string& error);
+
+} // namespace roomd

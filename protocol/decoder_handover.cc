@@ -1,0 +1,41 @@
+#include "protocol/decoder.h"
+
+// A decoder's way into another process.
+namespace roomd {
+
+namespace {
+constexpr std::uint8_t http_match_last = 14; // HttpMatch::no
+} // namespace
+
+DecoderSaved Decoder::saved() const {
+    DecoderSaved saved;
+    saved.framing = framing_;
+    saved.scanned = scanned_;
+    saved.skip = skip_;
+    saved.http = static_cast<std::uint8_t>(http_);
+    saved.first_line = first_line_;
+    saved.skipping_line = skipping_line_;
+    saved.after_flush = after_flush_;
+    saved.dead = dead_;
+    return saved;
+}
+
+bool Decoder::restore(const DecoderSaved& saved, std::size_t unparsed_bytes) {
+    const bool possible = saved.framing <= Framing::automatic && saved.http <= http_match_last &&
+                          saved.scanned <= unparsed_bytes &&
+                          saved.skip <= frame_bytes_ceiling + frame_header_bytes;
+    if (!possible) {
+        return false;
+    }
+    framing_ = saved.framing;
+    scanned_ = saved.scanned;
+    skip_ = saved.skip;
+    http_ = static_cast<HttpMatch>(saved.http);
+    first_line_ = saved.first_line;
+    skipping_line_ = saved.skipping_line;
+    after_flush_ = saved.after_flush;
+    dead_ = saved.dead;
+    return true;
+}
+
+} // namespace roomd
