@@ -71,6 +71,13 @@ check 'nothing answers on its port any more' bash -c '! exec 3<>/dev/tcp/127.0.0
 check 'the file of its Unix socket is gone' test ! -e /run/roomd/roomd.sock
 check 'the journal has its lines' journal_has 'fd:chat'
 
+# --- operators
+systemctl start roomd-metrics.socket
+health() { printf 'GET /healthz HTTP/1.0\r\n\r\n' | timeout 10 nc 127.0.0.1 9888; }
+answer=$(health) || fail 'nc could not ask for its health'
+check 'asked for its health it starts, and says how it is' grep -q '^HTTP/1.. 200' <<<"$answer"
+check 'stopped again' systemctl stop roomd-metrics.socket roomd.socket roomd-unix.socket roomd-admin.socket "$unit"
+
 # --- the watchdog
 # shellcheck disable=SC2016 # expanded by the shell that systemd starts
 dropin watchdog.conf 'WatchdogSec=500ms' \
