@@ -83,7 +83,7 @@ class Packages(unittest.TestCase):
     def test_the_second_stage_has_every_library_and_no_more(self):
         base = {"libc6", "libgcc-s1", "libstdc++6"}  # every Debian image has them: apt needs them
         needed = set()
-        for program in ("roomd", "room"):
+        for program in ("roomd", "roomctl", "room"):
             asked = re.findall(r"NEEDED.*\[(.*)\]", subprocess.check_output(["readelf", "-d", BUILD / program], text=True))
             places = dict(re.findall(r"(\S+) => (/\S+)", subprocess.check_output(["ldd", BUILD / program], text=True)))
             for path in (places[name] for name in asked if name in places):

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 
 if [[ ${1:-} != --inside ]]; then
     build=${1:-build}
-    [[ -x $build/roomd ]] || { echo "$build/roomd is missing: make first" >&2; exit 1; }
+    [[ -x $build/roomctl ]] || { echo "$build/roomctl is missing: make first" >&2; exit 1; }
     exec test/systemd/boot.sh "$PWD/test/systemd/service_test.sh" --inside "$(realpath "$build")"
 fi
 
