@@ -28,7 +28,7 @@ for package in "$build"/deb/*.deb; do
 done
 echo 'and the same packages'
 
-meson setup build/own >/dev/null
+test/tools/configure.sh build/own >/dev/null
 ninja -C build/own roomd roomd-unit >/dev/null
 build/own/roomd-unit --minimal
 build/own/roomd --version
