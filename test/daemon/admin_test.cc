@@ -33,6 +33,8 @@ struct Handover final : Upgrade {
         return willing;
     }
 
+    bool leave(std::string& why) override { return begin(why); }
+
     bool willing = true;
     int begun = 0;
 };
