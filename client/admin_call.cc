@@ -63,7 +63,7 @@ void AdminCall::on_ready(Ready ready) {
     if (!has(ready, Ready::readable)) {
         return;
     }
-    std::array<char, 16 * 1024> bytes{};
+    std::array<char, 16'384> bytes{};
     while (!ended_) {
         const iovec into{bytes.data(), bytes.size()};
         const IoResult result = sys::read_some(fd_.get(), std::span(&into, 1));

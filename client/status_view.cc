@@ -148,33 +148,44 @@ std::string StatusView::as_text() const {
     return out;
 }
 
+/// The values of `part.NAME`, as an object.
+std::string StatusView::json_group(std::string_view part) const {
+    std::string inner;
+    for (const auto& [name, value] : entries_) {
+        if (first_part(name) == part && name != part) {
+            inner += inner.empty() ? "" : ",";
+            inner += json_member(std::string_view(name).substr(part.size() + 1), json_value(value));
+        }
+    }
+    return "{" + inner + "}";
+}
+
+std::string StatusView::json_listeners() const {
+    std::string inner;
+    for (const auto& [name, value] : entries_) {
+        if (name == listener) {
+            inner += (inner.empty() ? "" : ",") + json_listener(value);
+        }
+    }
+    return "[" + inner + "]";
+}
+
 std::string StatusView::as_json() const {
-    std::string out = "{";
+    std::string out;
     std::set<std::string_view> written;
     for (const auto& [name, value] : entries_) {
         const std::string_view part = first_part(name);
         if (!written.insert(part).second) {
             continue;
         }
-        const bool nested = part != name;
-        std::string inner;
-        for (const auto& [other, other_value] : entries_) {
-            if (nested && first_part(other) == part) {
-                inner.append(inner.empty() ? "" : ",")
-                    .append(json_member(other.substr(std::min(part.size() + 1, other.size())),
-                                        json_value(other_value)));
-            } else if (part == listener && other == listener) {
-                inner.append(inner.empty() ? "" : ",").append(json_listener(other_value));
-            }
-        }
-        out += out.size() > 1 ? "," : "";
+        out += out.empty() ? "{" : ",";
         if (part == listener) {
-            out += json_member("listeners", "[" + inner + "]");
+            out += json_member("listeners", json_listeners());
         } else {
-            out += json_member(part, nested ? "{" + inner + "}" : json_value(value));
+            out += json_member(part, part == name ? json_value(value) : json_group(part));
         }
     }
-    return out + "}\n";
+    return (out.empty() ? "{" : out) + "}\n";
 }
 
 } // namespace roomd

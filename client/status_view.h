@@ -28,6 +28,8 @@ public:
 
 private:
     [[nodiscard]] std::string group(std::string_view prefix) const;
+    [[nodiscard]] std::string json_group(std::string_view part) const;
+    [[nodiscard]] std::string json_listeners() const;
 
     std::vector<std::pair<std::string, std::string>> entries_;
 };

@@ -137,7 +137,7 @@ Activity Server::on_tick_end() {
     if (metrics_ != nullptr && metrics_->on_tick_end() == Activity::busy) {
         activity = Activity::busy;
     }
-    if (over()) {
+    if (phase_ == Phase::stopping && over()) {
         loop_.stop();
     }
     return activity;

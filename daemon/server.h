@@ -237,7 +237,7 @@ private:
     void close_listeners();
     void say_goodbye();
     void next_departures();
-    [[nodiscard]] bool over() const;
+    [[nodiscard]] bool over() const; // while stopping: nobody is waited for any more
     [[nodiscard]] bool muted(const OpenListener& listener) const;
 
     void apply_config();

@@ -173,10 +173,14 @@ class Commands(RoomctlTest):
         self.assertEqual(said(ear.await_one(said))[3], "heard")
         self.assertEqual(ear.stats()["datagrams_dropped"], 1)
 
-    def test_an_upgrade_is_refused_with_a_reason_where_nothing_can_be_handed_over(self):
-        self.boot()
-        result = self.ctl("upgrade", status=1)
-        self.assertRegex(result.stderr, r"^roomctl: upgrade refused: .*restart it instead")
+    def test_an_upgrade_waits_for_the_new_program_and_nobody_notices(self):
+        daemon = self.boot()
+        ann = self.event(daemon, "ann", join="lobby")
+        before = json.loads(self.ctl("status", "--json").stdout)["started_ms"]
+        text = self.ctl("upgrade").stdout
+        self.assertRegex(text, r"(?m)^now roomd 0\.\S+, pid \d+, 1 connections$")
+        self.assertGreater(json.loads(self.ctl("status", "--json").stdout)["started_ms"], before)
+        ann.ask("still here", "ok say lobby")
 
     def test_what_is_no_command_is_named(self):
         for arguments, words in ((("frob",), '"frob"'), ((), "say what to do"), (("status", "reload"), "one command at a time"),

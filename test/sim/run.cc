@@ -6,6 +6,7 @@
 #include "test/sim/scenario.h"
 #include "test/sim/vandal.h"
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -241,12 +242,19 @@ void Run::stop() {
     for (const auto& echo : echoes_) {
         echo->expect_stop();
     }
-    server_->stop();
+    if (scenario_.drain_over == 0) {
+        server_->stop();
+    } else if (!server_->drain(std::chrono::nanoseconds(scenario_.drain_over))) {
+        world_.fail("the daemon serves and cannot be drained");
+    }
     if (scenario_.stop_twice) {
         for (const auto& person : people_) {
             person->excuse();
         }
         server_->stop();
+        if (scenario_.drain_over != 0) { // the first one was for those who had time left
+            server_->stop();
+        }
     }
     over_ = false;
     world_.at(60 * second, *this, phase_over, 0);

@@ -213,6 +213,13 @@ Scenario draw_scenario(Random& random) {
     scenario.active = static_cast<Instant>(random.skewed(1, 60)) * second;
     scenario.stop_early = random.one_in(4);
     scenario.stop_twice = random.one_in(10);
+    if (random.one_in(4)) {
+        scenario.drain_over = static_cast<Instant>(random.skewed(1, 8'000)) * millisecond;
+    }
+    if (random.one_in(2)) { // matters at the public door only
+        scenario.config.limits.accepts_per_second_max =
+            static_cast<std::uint32_t>(random.skewed(4, 1'000));
+    }
     return scenario;
 }
 

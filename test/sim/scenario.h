@@ -27,6 +27,7 @@ struct Scenario {
     Instant active = 10 * second; // how long people say new things
     bool stop_early = false;      // the daemon is stopped in the middle of it
     bool stop_twice = false;
+    Instant drain_over = 0;      // it is drained instead, so slowly; 0: it is not
     bool memory_scarce = false;  // anybody may be closed to free some
     bool unread_excused = false; // some policy makes producers wait
 };

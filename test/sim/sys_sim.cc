@@ -178,6 +178,11 @@ std::uint64_t descriptor_limit() {
     return static_cast<std::uint64_t>(World::current().descriptor_limit());
 }
 
+const char* const* environment() noexcept {
+    static constexpr const char* none = nullptr;
+    return &none;
+}
+
 ProcessUsage process_usage() {
     return {}; // in this world nothing is used
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Cross-builds and links roomd and room for macOS, so that the kqueue backend cannot rot: macos.sh [x86_64|aarch64]...
+# Cross-builds and links roomd, room and roomctl for macOS, so that the kqueue backend cannot rot: macos.sh [x86_64|aarch64]...
 #
 # The toolchain is zig from npm: it carries clang, libc++, Apple's libc headers and a Mach-O linker. The libraries are
 # Debian's: spdlog, fmt, CLI11 and toml++ as headers, utf8proc compiled from Debian's source package. All of it is kept
@@ -110,9 +110,9 @@ build() {
         "$directory/ar" rcs "$directory/libutf8proc.a" "$directory/utf8proc.o"
     fi
     test/tools/configure.sh "build-macos-$arch" --cross-file "$directory/cross.ini" -Dtests=false
-    ninja -C "build-macos-$arch" roomd room
+    ninja -C "build-macos-$arch" roomd room roomctl
     local program
-    for program in roomd room; do
+    for program in roomd room roomctl; do
         [[ $(od -An -tx1 -N4 "build-macos-$arch/$program") == ' cf fa ed fe' ]] ||
             { echo "$program is not a Mach-O program" >&2; return 1; }
         echo "macOS $arch: $program built and linked, $(stat -c %s "build-macos-$arch/$program") bytes"
