@@ -12,7 +12,7 @@ import tempfile
 import threading
 import unittest
 
-from roomd_harness import PATIENCE, ROOMD, SANITIZED, SANITIZER_REPORT, TOP, environment, until
+from roomd_harness import PATIENCE, ROOMD, SANITIZED, SANITIZER_REPORT, TOP, Daemon, environment, until
 
 PROOF = pathlib.Path(os.environ.get("CONTINUITY_BIN", TOP / "build" / "proof-continuity")).resolve()
 SLOW = 10 if SANITIZED else 2  # others may be using this machine
@@ -80,6 +80,26 @@ class Manager:
         self.tcp.close()
         self.unix.close()
         return self.log_file.read_text()
+
+
+class Restarts(unittest.TestCase):
+    def test_another_program_in_the_same_process_and_nobody_notices_more_than_a_pause(self):
+        restarts = 5
+        with tempfile.TemporaryDirectory() as directory:
+            unix = f"unix:{directory}/roomd.sock"
+            with Daemon("tcp://127.0.0.1:0", unix) as daemon:
+                host, port = daemon.address()
+                figures, text = prove(directory, "--restart", f"kill -USR2 {daemon.pid}", "--times", str(restarts), "--every", "1.5",
+                                      "--warm-up", "1", "--pause-ms-max", str(500 * SLOW), f"tcp://{host}:{port}", unix)
+                daemon.wait_for_line(r"\bcontinued\b", restarts)
+            log = "\n".join(daemon.log())
+        self.assertTrue(figures["ok"], text + log)
+        self.assertEqual(figures["restarts"], restarts, text)
+        self.assertEqual(figures["connections_lost"], 0, text)
+        self.assertEqual(log.count(" continued "), restarts, log)
+        self.assertGreater(figures["half_sent_at_a_restart"], restarts, text)
+        self.assertGreater(figures["not_reading_at_a_restart"], restarts, text)
+        self.assertGreater(figures["deliveries"], 10000, text)
 
 
 class Crashes(unittest.TestCase):
