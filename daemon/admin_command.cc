@@ -45,6 +45,7 @@ std::optional<Verb> find_verb(std::string_view word) {
 
 std::string unknown(std::string_view word) {
     std::vector<std::string> known;
+    known.reserve(verbs.size());
     for (const auto& [verb, name] : verbs) {
         known.emplace_back(name);
     }

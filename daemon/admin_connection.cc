@@ -10,7 +10,7 @@ namespace {
 
 using Verb = AdminCommand::Verb;
 
-constexpr std::size_t answer_bytes_max = 64 * 1024;
+constexpr std::size_t answer_bytes_max = 65'536;
 
 Verdict help() {
     Verdict verdict{true, {}};
@@ -83,7 +83,7 @@ void AdminConnection::take(std::string_view line) {
         stream_.send(out + "error usage\n");
         return;
     }
-    const AdminCommand& command = std::get<AdminCommand>(parsed);
+    const auto& command = std::get<AdminCommand>(parsed);
     const std::string_view word = word_of(command.verb);
     const Verdict verdict = run(command);
     const bool asks = command.verb == Verb::status || command.verb == Verb::help;
