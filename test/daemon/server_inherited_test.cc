@@ -25,7 +25,7 @@ Fd listening() {
 struct ActivatedWorld : ServerWorld {
     /// Returns the address of what was handed over.
     std::string hand_over(const std::string& name, Fd socket) {
-        const std::string address = to_string(sys::local_address(socket.get()));
+        std::string address = to_string(sys::local_address(socket.get()));
         make();
         server->adopt(name, std::move(socket));
         return address;
