@@ -55,7 +55,9 @@ std::string_view trimmed(std::string_view text) {
 
 bool is_literal(int family, std::string_view text) {
     in6_addr parsed{}; // large enough for both
-    return ::inet_pton(family, std::string(text).c_str(), &parsed) == 1;
+    // inet_pton(3) would stop at a NUL, and like what stands before it.
+    return text.find('\0') == std::string_view::npos &&
+           ::inet_pton(family, std::string(text).c_str(), &parsed) == 1;
 }
 
 } // namespace

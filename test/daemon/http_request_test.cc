@@ -129,6 +129,7 @@ TEST_CASE("HttpRequestReader: only addresses and localhost are a Host, so no pag
         CHECK(verdict_of("GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n") ==
               (host == "localhost:" ? 200 : 421));
     }
+    CHECK_FALSE(is_address_host(std::string_view("127.0.0.1\0evil", 14)));
     CHECK(verdict_of("GET / HTTP/1.1\r\n\r\n") == 400);
     CHECK(verdict_of("GET / HTTP/1.0\r\nHost: evil.example\r\n\r\n") == 421);
     // What the target says goes before the field (RFC 9112, 3.2.2).
