@@ -96,7 +96,7 @@ private:
         const auto fits = [&](const HandedSocket& handed) {
             // Where any port would do it has one by now, and is to keep it.
             const bool same = handed.address == address ||
-                              (any_port && handed.uri == uri_ &&
+                              (any_port && handed.uri == asked_by(rules_.option, uri_) &&
                                without_port(handed.address) == without_port(address));
             return same && handed.datagram == datagram;
         };
@@ -182,6 +182,10 @@ private:
 };
 
 } // namespace
+
+std::string asked_by(std::string_view option, const std::string& uri) {
+    return option == "--listen" ? uri : std::string(option) + " " + uri;
+}
 
 std::vector<ListenSocket> open_listen_sockets(const Endpoint& endpoint, const std::string& uri,
                                               const ListenRules& rules) {

@@ -21,7 +21,7 @@ using InheritedSockets = std::vector<std::pair<std::string, Fd>>;
 
 /// A socket that another process has listened with, to go on as it is.
 struct HandedSocket {
-    std::string uri;     // what asked for it
+    std::string uri;     // as asked_by() has it
     std::string address; // where it is bound
     bool datagram = false;
     Fd fd;
@@ -45,6 +45,10 @@ struct ListenSocket {
     UnixFile file;       // of a Unix socket that is ours
     bool datagram = false;
 };
+
+/// What a socket is for, to be found again by another process: where any port would do, rooms and
+/// operators may have asked for the same.
+[[nodiscard]] std::string asked_by(std::string_view option, const std::string& uri);
 
 /// Bound, and listening unless it is UDP. Several where a host has several addresses, or a socket
 /// unit several sockets of one name. Throws

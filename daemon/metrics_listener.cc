@@ -90,14 +90,29 @@ private:
     TimerKey patience_;
 };
 
-MetricsListener::MetricsListener(EventLoop& loop, std::vector<ListenSocket> sockets,
-                                 HttpPages& pages)
+MetricsListener::MetricsListener(EventLoop& loop, std::string uri,
+                                 std::vector<ListenSocket> sockets, HttpPages& pages)
     : pages_(&pages), loop_(&loop), flush_list_(loop), host_{loop, arena_, flush_list_},
-      address_(sockets.front().address) {
+      uri_(std::move(uri)) {
     for (ListenSocket& socket : sockets) {
-        listeners_.push_back(std::make_unique<Listener>(
-            loop, std::move(socket.fd), accepts_per_tick_max, *this, std::move(socket.file)));
+        listeners_.push_back(
+            {std::move(socket.address),
+             std::make_unique<Listener>(loop, std::move(socket.fd), accepts_per_tick_max, *this,
+                                        std::move(socket.file))});
     }
+}
+
+std::vector<Fd> MetricsListener::release() {
+    std::vector<Fd> all;
+    for (Open& open : listeners_) {
+        auto [socket, lock] = open.listener->release();
+        all.push_back(std::move(socket));
+        if (lock) {
+            all.push_back(std::move(lock));
+        }
+    }
+    listeners_.clear();
+    return all;
 }
 
 MetricsListener::~MetricsListener() {
@@ -107,8 +122,8 @@ MetricsListener::~MetricsListener() {
 }
 
 void MetricsListener::resume() {
-    for (const std::unique_ptr<Listener>& listener : listeners_) {
-        listener->resume();
+    for (const Open& open : listeners_) {
+        open.listener->resume();
     }
 }
 

@@ -55,8 +55,10 @@ class HttpSession;
 
 class MetricsListener final : public ListenerOwner {
 public:
-    /// `sockets`: at least one. `loop` and `pages` are borrowed. Throws std::system_error.
-    MetricsListener(EventLoop& loop, std::vector<ListenSocket> sockets, HttpPages& pages);
+    /// `uri`: as asked_by() has it. `sockets`: at least one. `loop` and `pages` are borrowed.
+    /// Throws std::system_error.
+    MetricsListener(EventLoop& loop, std::string uri, std::vector<ListenSocket> sockets,
+                    HttpPages& pages);
     ~MetricsListener();
     MetricsListener(const MetricsListener&) = delete;
     MetricsListener& operator=(const MetricsListener&) = delete;
@@ -69,8 +71,19 @@ public:
     /// A descriptor has become free: see Listener::resume().
     void resume();
 
-    /// host:port or path of the first socket, with the real port where 0 was asked for.
-    [[nodiscard]] const std::string& address() const { return address_; }
+    struct Open {
+        std::string address; // host:port or path, with the real port where 0 was asked for
+        std::unique_ptr<Listener> listener;
+    };
+
+    /// At least one.
+    [[nodiscard]] const std::vector<Open>& listeners() const { return listeners_; }
+
+    [[nodiscard]] const std::string& uri() const { return uri_; }
+
+    /// Each socket, and behind it the lock of its file if it has one: for another process. Listens
+    /// nowhere from now on; those who are being answered are.
+    [[nodiscard]] std::vector<Fd> release();
 
     [[nodiscard]] std::size_t connection_count() const { return sessions_.size(); }
 
@@ -88,8 +101,8 @@ private:
     FlushList flush_list_;
     StreamHost host_;
     std::vector<std::unique_ptr<HttpSession>> sessions_; // oldest first
-    std::vector<std::unique_ptr<Listener>> listeners_;
-    std::string address_;
+    std::vector<Open> listeners_;
+    std::string uri_;
 };
 
 } // namespace roomd

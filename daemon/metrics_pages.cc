@@ -40,9 +40,11 @@ HttpAnswer MetricsPages::answer(std::string_view path) {
         answer.body = "ok\n"; // the loop turns, or nobody would say so
     } else if (path == "/readyz") {
         answer.status = server_.ready() ? HttpStatus::ok : HttpStatus::unavailable;
-        answer.body = server_.ready()      ? "ready\n"
-                      : server_.stopping() ? "stopping\n"
-                                           : "starting\n";
+        answer.body = std::string(server_.ready()                              ? "ready"
+                                  : server_.phase() == Server::Phase::draining ? "draining"
+                                  : server_.stopping()                         ? "stopping"
+                                                                               : "starting") +
+                      "\n";
     } else if (path == "/") {
         answer = status_page(fresh_nonce());
     } else {

@@ -5,6 +5,7 @@
 #include "reactor/sys.h"
 
 #include <algorithm>
+#include <iterator>
 #include <system_error>
 
 // The server's way into another process.
@@ -47,6 +48,14 @@ Snapshot Server::save() {
                                       inherited ? std::string_view(endpoint.path) : "",
                                       open.datagram != nullptr, locked});
     }
+    if (metrics_ != nullptr) {
+        const bool inherited = config_.metrics->transport == Transport::inherited;
+        for (const MetricsListener::Open& open : metrics_->listeners()) {
+            snapshot.listeners.push_back({metrics_->uri(), open.address,
+                                          inherited ? std::string_view(config_.metrics->path) : "",
+                                          false, open.listener->lock() >= 0});
+        }
+    }
     snapshot.lockdown = lockdown_;
     snapshot.sources = sources_.saved(loop_.now());
     snapshot.counters = counters_;
@@ -64,6 +73,14 @@ std::vector<int> Server::descriptors() {
         all.push_back(open.stream != nullptr ? open.stream->fd() : open.datagram->fd());
         if (open.stream != nullptr && open.stream->lock() >= 0) {
             all.push_back(open.stream->lock());
+        }
+    }
+    if (metrics_ != nullptr) {
+        for (const MetricsListener::Open& open : metrics_->listeners()) {
+            all.push_back(open.listener->fd());
+            if (open.listener->lock() >= 0) {
+                all.push_back(open.listener->lock());
+            }
         }
     }
     return all;
@@ -91,6 +108,10 @@ std::vector<Fd> Server::release() {
         }
     }
     listeners_.clear();
+    if (metrics_ != nullptr) {
+        std::ranges::move(metrics_->release(), std::back_inserter(all));
+        metrics_.reset(); // operators ask again
+    }
     return all;
 }
 
@@ -125,6 +146,7 @@ std::size_t Server::restore(const Snapshot& snapshot, std::vector<Fd> sockets) {
     }
     if (snapshot.counters) {
         counters_ = *snapshot.counters;
+        meter_.begin_at(counters_.messages_said); // those were another program's to deliver
     }
     if (snapshot.traffic) {
         host_.bytes_read = snapshot.traffic->bytes_read;

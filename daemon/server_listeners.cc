@@ -56,13 +56,17 @@ std::unique_ptr<MetricsListener> Server::open_metrics(const Config& config) {
     constexpr int backlog = 64;
     const std::string uri = to_string(*config.metrics);
     std::vector<ListenSocket> sockets = open_listen_sockets(
-        *config.metrics, uri, {"--metrics", backlog, config.insecure_public, false, &inherited_});
+        *config.metrics, uri,
+        {"--metrics", backlog, config.insecure_public, false, &inherited_, &handed_});
     if (sockets.front().datagram) {
         throw std::system_error(EINVAL, std::generic_category(),
                                 "cannot listen on " + uri + ": it is a UDP socket");
     }
-    auto opened = std::make_unique<MetricsListener>(loop_, std::move(sockets), metrics_pages_);
-    log_.line(LogLevel::info, "metrics", {{"address", opened->address()}, {"uri", uri}});
+    auto opened = std::make_unique<MetricsListener>(loop_, asked_by("--metrics", uri),
+                                                    std::move(sockets), metrics_pages_);
+    for (const MetricsListener::Open& open : opened->listeners()) {
+        log_.line(LogLevel::info, "metrics", {{"address", open.address}, {"uri", uri}});
+    }
     return opened;
 }
 

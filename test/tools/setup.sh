@@ -78,6 +78,7 @@ if wants check; then
     has clang-format || need clang-format clang-format llvm 'format check'
     has npm          || need npm node npm 'fetches zig for the macOS cross-build'
     has chromium || has google-chrome || need chromium - chromium 'opens the page that roombench writes'
+    has promtool     || need prometheus prometheus prometheus 'promtool judges metrics and alert rules'
     has git          || need git git git 'lists the files of the tree'
     has ip           || need iproute2 - - 'loopback in the namespace of the systemd test'
     has pgrep        || need procps - - 'the systemd test'
