@@ -14,7 +14,7 @@ if [[ ${1:-} != --inside ]]; then
     exec test/systemd/boot.sh "$PWD/test/systemd/restart_test.sh" --inside "$(realpath "$build")" "${@:2}"
 fi
 
-build=$2 restarts=${3:-0} crashes=${4:-5} connections=${5:-500} rate=${6:-200}
+build=$2 restarts=${3:-5} crashes=${4:-5} connections=${5:-500} rate=${6:-200}
 # The short form runs beside others, who may be using this machine: twice what is promised will do.
 slow=2
 [[ -n ${3:-} ]] && slow=1
