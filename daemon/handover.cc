@@ -22,6 +22,7 @@ namespace roomd {
 namespace {
 
 constexpr Duration probe_time_max = std::chrono::seconds(10);
+constexpr Duration end_poll = std::chrono::milliseconds(5);
 constexpr Duration manager_time_max = std::chrono::seconds(5);
 constexpr std::size_t said_bytes_max = 1024;
 constexpr int state_descriptor = 3; // the child's
@@ -58,21 +59,11 @@ std::string without_line_end(std::string text) {
 
 } // namespace
 
-InheritedSockets copies_of(const InheritedSockets& sockets) {
-    InheritedSockets copies;
-    for (const auto& [name, fd] : sockets) {
-        const int copy = ::fcntl(fd.get(), F_DUPFD_CLOEXEC, state_descriptor);
-        if (copy >= 0) {
-            copies.emplace_back(name, Fd(copy));
-        }
-    }
-    return copies;
-}
-
 Handover::Handover(const HandoverHost& host, std::span<char*> arguments, std::string program,
                    InheritedSockets given)
     : loop_(host.loop), server_(host.server), log_(host.log), supervisor_(host.supervisor),
-      arguments_(arguments), program_(std::move(program)), given_(std::move(given)) {}
+      signals_(host.signals), arguments_(arguments), program_(std::move(program)),
+      given_(std::move(given)) {}
 
 Handover::~Handover() {
     forget_child();
@@ -86,6 +77,11 @@ bool Handover::leave(std::string& why) {
     if (!supervisor_.present()) {
         why = "there is no service manager to keep the connections";
         return false;
+    }
+    if (state_ != State::idle &&
+        !server_.stopping()) { // whoever it is that goes on, it is asked already
+        way_ = Way::by_store;
+        return true;
     }
     return probe(Way::by_store, why);
 }
@@ -112,6 +108,7 @@ bool Handover::probe(Way way, std::string& why) {
     state_ = State::probing;
     said_.clear();
     key_ = loop_.watch(answer_.get(), Interest::read, *this);
+    deadline_ = loop_.now() + probe_time_max;
     patience_ = loop_.after(probe_time_max, *this);
     return true;
 }
@@ -162,8 +159,18 @@ void Handover::on_ready(Ready /*ready*/) {
         }
         said_.append(bytes.data(), std::min(result.bytes, said_bytes_max - said_.size()));
     }
+    loop_.forget(key_, answer_.get());
+    key_ = {};
+    look_after_child();
+}
+
+// Who closes its end is about to end; but one that does not is no reason to stand still here.
+void Handover::look_after_child() {
     int status = 0;
-    while (::waitpid(child_, &status, 0) < 0 && errno == EINTR) {
+    if (::waitpid(child_, &status, WNOHANG) == 0) {
+        loop_.cancel(patience_);
+        patience_ = loop_.after(std::min(end_poll, deadline_ - loop_.now()), *this);
+        return;
     }
     child_ = -1;
     forget_child();
@@ -173,6 +180,10 @@ void Handover::on_ready(Ready /*ready*/) {
 
 void Handover::on_timer(TimerKey /*key*/) {
     patience_ = {};
+    if (!key_ && loop_.now() < deadline_) {
+        look_after_child();
+        return;
+    }
     forget_child();
     probed(false, program_ + " has not answered in time");
 }
@@ -216,6 +227,9 @@ void Handover::give_up(const std::string& why) {
 bool Handover::carry_out() {
     state_ = State::idle;
     loop_.go_on();
+    if (server_.stopping()) { // told so in the same tick: its listeners are closed already
+        return false;
+    }
     std::string why;
     ParcelEnds parcel;
     if (!pack(parcel, why)) {
@@ -227,30 +241,6 @@ bool Handover::carry_out() {
     }
     give_up(why);
     return false;
-}
-
-bool Handover::pack(ParcelEnds& parcel, std::string& why) {
-    Snapshot snapshot = server_.save();
-    std::vector<int> descriptors = server_.descriptors();
-    const std::size_t own = snapshot.listeners.size();
-    for (const auto& [name, fd] : given_) {
-        const std::string_view wanted = name;
-        const auto served = [&](const SavedListener& one) { return one.name == wanted; };
-        if (std::none_of(snapshot.listeners.data(), snapshot.listeners.data() + own, served)) {
-            snapshot.listeners.push_back({{}, {}, name, false, false});
-            descriptors.push_back(fd.get());
-        }
-    }
-    const Fd state = make_sealed_memory(encode_snapshot(snapshot), why);
-    if (!state) {
-        return false;
-    }
-    std::optional<ParcelEnds> packed =
-        pack_parcel(state, descriptors, farewells_of(snapshot, descriptors.size()), why);
-    if (packed) {
-        parcel = std::move(*packed);
-    }
-    return packed.has_value();
 }
 
 // execve(2) closes everything but the parcel, in which everything is open. A signal that comes
@@ -267,6 +257,7 @@ bool Handover::execute(const ParcelEnds& parcel, std::string& why) {
     const sigset_t ours = our_signals();
     sigset_t before;
     ::pthread_sigmask(SIG_BLOCK, &ours, &before);
+    signals_.raise_unheard();
     static_cast<void>(::fcntl(parcel.receiver.get(), F_SETFD, 0));
     ::execve(program_.c_str(), pointers_to(words).data(), pointers_to(variables).data());
     why = program_ + " cannot be executed: " + text_of(errno);

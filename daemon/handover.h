@@ -23,6 +23,7 @@
 #include "daemon/server.h"
 #include "daemon/supervisor.h"
 #include "reactor/event_loop.h"
+#include "reactor/signals.h"
 
 #include <cstdint>
 #include <span>
@@ -38,6 +39,7 @@ struct HandoverHost {
     Server& server;
     Log& log;
     Supervisor& supervisor;
+    Signals& signals;
 };
 
 /// Further descriptors of the same sockets, under the same names.
@@ -68,7 +70,7 @@ public:
     [[nodiscard]] bool carry_out();
 
     void on_ready(Ready ready) override;  // the child has said something, or ended
-    void on_timer(TimerKey key) override; // it takes too long
+    void on_timer(TimerKey key) override; // it takes too long, or is to be looked at again
 
 private:
     enum class State : std::uint8_t { idle, probing, due };
@@ -78,6 +80,7 @@ private:
     [[nodiscard]] bool spawn(const Fd& state, std::string& why);
     void probed(bool good, const std::string& why);
     void give_up(const std::string& why);
+    void look_after_child();
     void forget_child();
     [[nodiscard]] bool pack(ParcelEnds& parcel, std::string& why);
     [[nodiscard]] bool execute(const ParcelEnds& parcel, std::string& why);
@@ -87,6 +90,7 @@ private:
     Server& server_;
     Log& log_;
     Supervisor& supervisor_;
+    Signals& signals_;
     std::span<char*> arguments_;
     std::string program_;
     InheritedSockets given_;
@@ -95,6 +99,7 @@ private:
     pid_t child_ = -1;
     Fd answer_; // what the child writes
     Key key_;
+    TimePoint deadline_{}; // for its answer
     TimerKey patience_;
     std::string said_;
 };

@@ -132,7 +132,7 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor
     Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}, orders);
     const Heartbeat heartbeat(loop, server, supervisor);
     inheritance.open(server, inherited, log);
-    Handover handover({loop, server, log, supervisor}, arguments, sys::own_program(),
+    Handover handover({loop, server, log, supervisor, signals}, arguments, sys::own_program(),
                       copies_of(inherited));
     orders.set_upgrade(handover);
     sys::let_signals_in(); // a process before us may have made them wait
@@ -180,6 +180,7 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor
             break;
         }
         if (handover.carry_out()) {
+            signals.ignore_from_now(); // nobody here has anything left to lose
             static_cast<void>(server.release()); // closes them here; they are open elsewhere
             return EX_OK;
         }

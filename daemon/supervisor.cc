@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstddef>
@@ -135,8 +136,17 @@ bool Supervisor::wait_for_manager(Duration longest) {
     const bool sent = send("BARRIER=1", write_end.get());
     write_end.reset();
     pollfd entry{read_end.get(), 0, 0};
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(longest).count();
-    return sent && poll(&entry, 1, static_cast<int>(ms)) > 0;
+    const auto deadline = std::chrono::steady_clock::now() + longest;
+    int found = -1;
+    while (sent && found < 0) { // a signal that comes meanwhile is no answer
+        const auto left = std::max<Duration>(deadline - std::chrono::steady_clock::now(), {});
+        const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
+        found = poll(&entry, 1, static_cast<int>(ms));
+        if (found < 0 && errno != EINTR) {
+            return false;
+        }
+    }
+    return found > 0;
 }
 
 std::vector<std::string> Supervisor::variables() const {

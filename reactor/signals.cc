@@ -5,7 +5,10 @@
 #include <array>
 #include <atomic>
 #include <cassert>
+#include <csignal>
 #include <system_error>
+
+#include <unistd.h>
 
 namespace roomd {
 
@@ -65,6 +68,20 @@ void Signals::ignore_from_now() noexcept {
     for (Saved& saved : saved_) {
         saved.action = action_of(SIG_IGN);
         static_cast<void>(::sigaction(saved.signal, &saved.action, nullptr));
+    }
+}
+
+void Signals::raise_unheard() {
+    std::array<unsigned char, 64> raised{};
+    const iovec piece{raised.data(), raised.size()};
+    while (true) {
+        const IoResult result = sys::read_some(read_end_.get(), std::span(&piece, 1));
+        if (result.status != IoStatus::ok) {
+            return;
+        }
+        for (std::size_t index = 0; index < result.bytes; ++index) {
+            static_cast<void>(::kill(::getpid(), raised[index]));
+        }
     }
 }
 

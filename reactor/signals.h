@@ -37,6 +37,10 @@ public:
     /// mean nothing, so that a late one cannot turn a clean end into a death by signal.
     void ignore_from_now() noexcept;
 
+    /// Those that were raised and that the owner has not heard of are raised again, for whoever
+    /// lets them in next. While all of them are blocked.
+    void raise_unheard();
+
     void on_ready(Ready ready) override;
 
 private:

@@ -91,7 +91,7 @@ def reset(peer):
 class Daemon:
     """A running roomd. Leaves by close(), which asks it politely and insists on exit status 0 and a clean stderr."""
 
-    def __init__(self, *listen, options=(), env=None, wait=True, prefix=()):
+    def __init__(self, *listen, options=(), env=None, wait=True, prefix=(), pass_fds=()):
         arguments = [str(ROOMD)]
         for uri in listen:
             arguments += ["--listen", uri]
@@ -99,7 +99,7 @@ class Daemon:
         self.lines = []  # of its stderr
         self._heard = threading.Condition()
         self.process = subprocess.Popen([*prefix, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, env=environment(env))
+                                        stderr=subprocess.PIPE, env=environment(env), pass_fds=pass_fds)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self._closed = False

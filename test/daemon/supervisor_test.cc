@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -184,4 +186,41 @@ TEST_CASE(
         }
     }
     CHECK(datagram_sockets >= 1);
+}
+
+TEST_CASE("Supervisor: the manager is given a descriptor, and gives it up again") {
+    const NotifyManager manager;
+    Supervisor supervisor(manager.name());
+    const Fd fd(::dup(STDERR_FILENO));
+    CHECK(supervisor.store(fd, "roomd-parcel"));
+    CHECK(manager.heard() == "FDSTORE=1\nFDPOLL=0\nFDNAME=roomd-parcel\n");
+    CHECK(supervisor.forget("roomd-parcel"));
+    CHECK(manager.heard() == "FDSTOREREMOVE=1\nFDNAME=roomd-parcel\n");
+    Supervisor nobody("");
+    CHECK_FALSE(nobody.store(fd, "roomd-parcel"));
+    CHECK_FALSE(nobody.wait_for_manager(std::chrono::hours(1)));
+    CHECK(nobody.variables().empty());
+}
+
+TEST_CASE("Supervisor: the manager has dealt with everything when it closes what came last") {
+    const NotifyManager manager;
+    Supervisor supervisor(manager.name());
+    CHECK_FALSE(supervisor.wait_for_manager(std::chrono::milliseconds(10)));
+    CHECK(manager.heard() == "BARRIER=1"); // and so it is closed
+    std::thread listening([&manager] {
+        while (manager.heard() != "BARRIER=1") {
+            std::this_thread::yield();
+        }
+    });
+    CHECK(supervisor.wait_for_manager(std::chrono::seconds(10)));
+    listening.join();
+}
+
+TEST_CASE("Supervisor: its variables lead another program to the same manager") {
+    const NotifyManager manager("@roomd-notify-" + std::to_string(getpid()));
+    const Supervisor supervisor(manager.name(), std::chrono::seconds(3));
+    const std::vector<std::string> expected{"NOTIFY_SOCKET=" + manager.name(),
+                                            "WATCHDOG_USEC=3000000",
+                                            "WATCHDOG_PID=" + std::to_string(getpid())};
+    CHECK(supervisor.variables() == expected);
 }

@@ -144,4 +144,27 @@ TEST_CASE("Signals: one that cannot be caught is an error that leaves nothing be
     CHECK(recorder.heard.size() == 1);
 }
 
+TEST_CASE("Signals: what nobody has heard of yet waits for whoever lets it in next") {
+    EventLoop loop;
+    Recorder recorder;
+    Signals signals(loop, {SIGUSR1, SIGHUP}, recorder);
+    send_self(SIGHUP); // in the pipe, and the loop has not looked
+    sigset_t both;
+    sigemptyset(&both);
+    sigaddset(&both, SIGUSR1);
+    sigaddset(&both, SIGHUP);
+    REQUIRE(::pthread_sigmask(SIG_BLOCK, &both, nullptr) == 0);
+    send_self(SIGUSR1); // and this one has to wait itself
+    signals.raise_unheard();
+    loop.tick(Duration::zero());
+    CHECK(recorder.heard.empty());
+    sigset_t waiting;
+    REQUIRE(::sigpending(&waiting) == 0);
+    CHECK(sigismember(&waiting, SIGHUP) == 1);
+    CHECK(sigismember(&waiting, SIGUSR1) == 1);
+    REQUIRE(::pthread_sigmask(SIG_UNBLOCK, &both, nullptr) == 0);
+    loop.tick(std::chrono::seconds(1));
+    CHECK(recorder.heard.size() == 2);
+}
+
 } // namespace roomd

@@ -1,0 +1,588 @@
+#!/usr/bin/env python3
+"""Another program takes over with every connection: in place (SIGUSR2), by way of the service manager (SIGTERM with
+--keep-connections), across versions of the state, and when it cannot be done."""
+
+import os
+import pathlib
+import random
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import threading
+import unittest
+
+import roomd_harness as harness
+from roomd_harness import DaemonTest, said, until
+
+BEFORE = pathlib.Path(os.environ.get("ROOMD_BEFORE_BIN", harness.TOP / "build" / "roomd-before")).resolve()
+AFTER = pathlib.Path(os.environ.get("ROOMD_AFTER_BIN", harness.TOP / "build" / "roomd-after")).resolve()
+
+LISTEN = ("tcp://127.0.0.1:0", "unix:*", "udp://127.0.0.1:0?room=lobby")
+
+# As in daemon/parcel.h; a form that never changes.
+PARCEL_MAGIC = b"roomd parcel 1\n"
+
+
+class Installed(DaemonTest):
+    """A roomd at a path of its own, which another program can take."""
+
+    listen = LISTEN
+
+    def install(self, program=harness.ROOMD):
+        self.directory = self.scratch()
+        self.path = self.directory / "roomd"
+        shutil.copy(program, self.path)
+
+    def replace(self, program):
+        """What is at the path now is `program` (a file, or a script's text), in one step."""
+        new = self.directory / "new"
+        if isinstance(program, pathlib.Path):
+            shutil.copy(program, new)
+        else:
+            new.write_text(program)
+            new.chmod(0o755)
+        new.rename(self.path)
+
+    def begin(self, options=(), **more):
+        usual, harness.ROOMD = harness.ROOMD, self.path
+        try:
+            return self.start(options=options, **more)
+        finally:
+            harness.ROOMD = usual
+
+    def upgrade(self, daemon):
+        """Once more, and over."""
+        before = len([line for line in daemon.log() if " continued " in line])
+        daemon.signal(signal.SIGUSR2)
+        line = daemon.wait_for_line(r"\bcontinued\b", before + 1)
+        self.assertIn("lost=0", line)
+        daemon.wait_for_line(r"\bready\b", before + 2)
+        return line
+
+    def refused(self, daemon, count=1, patience=harness.PATIENCE):
+        daemon.signal(signal.SIGUSR2)
+        return daemon.wait_for_line("upgrade_refused", count, patience)
+
+
+class Company:
+    """One client of each kind, all in the lobby; says and hears so that nothing lost goes unnoticed."""
+
+    def __init__(self, test, daemon):
+        self.test = test
+        self.event = test.event(daemon, "eve", join="lobby")
+        self.unix = test.event(daemon, "uma", index=1, join="lobby")
+        self.human = test.line(daemon)
+        self.human.send("/nick hal")
+        self.plain = test.frame(daemon, index=1)
+        self.plain.send("/nick pia")
+        self.event.await_one(lambda payload: payload.startswith("nick ") and payload.endswith(" pia"))
+        self.number = 0
+
+    def everybody(self):
+        return {"eve": self.event, "uma": self.unix, "hal": self.human, "pia": self.plain}
+
+    def talk(self):
+        """Each says something, and all the others hear it, in order."""
+        for name, speaker in self.everybody().items():
+            self.number += 1
+            text = f"{name} says {self.number}"
+            speaker.send(text)
+            for other, listener in self.everybody().items():
+                if other != name:
+                    listener.await_one(lambda payload, text=text: payload.endswith(text))
+
+    def next_id(self):
+        """The id that the lobby's next message gets."""
+        return int(self.event.ask("/join lobby", "ok join lobby").split(" ")[5])
+
+
+class InPlace(Installed):
+    def test_everybody_talks_on_and_nothing_is_forgotten(self):
+        self.install()
+        daemon = self.begin()
+        company = Company(self, daemon)
+        company.talk()
+        company.event.ask("/topic lobby all is well", "ok topic")
+        pid, addresses, path = daemon.pid, daemon.addresses(), daemon.address(1)
+        inode = os.stat(path).st_ino
+        next_id, before = company.next_id(), company.event.stats()
+        who = sorted(company.event.ask("/who lobby", "ok who").split(" ")[3:])
+        self.upgrade(daemon)
+        self.assertEqual(daemon.pid, pid)
+        self.assertEqual(daemon.addresses()[-3:], addresses)  # the ports that the kernel chose, and the file
+        self.assertEqual(os.stat(path).st_ino, inode)
+        self.assertEqual(company.next_id(), next_id)
+        self.assertEqual(sorted(company.event.ask("/who lobby", "ok who").split(" ")[3:]), who)
+        self.assertIn("all is well", company.event.ask("/topic lobby", "ok topic"))
+        after = company.event.stats()
+        for name in ("accepted", "messages_said", "payloads", "bytes_read"):
+            self.assertGreaterEqual(after[name], before[name], name)
+        company.talk()
+        company.event.send("/history lobby last=100")
+        told = company.event.collect(lambda payload: payload.startswith("ok history"))
+        ids = [said(payload)[1] for payload in told if payload.startswith("old ")]
+        self.assertEqual(ids, list(range(1, len(ids) + 1)))
+        self.assertGreaterEqual(len(ids), 8)
+        for index in (0, 1):  # new ones come by the old sockets
+            self.event(daemon, index=index, join="lobby")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(b"by datagram", daemon.address(2))
+        company.human.await_one(lambda payload: payload.endswith("by datagram"))
+
+    def test_half_a_payload_before_and_the_rest_after_are_one(self):
+        self.install()
+        daemon = self.begin()
+        company = Company(self, daemon)
+        frame = b"a frame in two halves"
+        for cut in (1, 4, 9):
+            data = struct.pack(">I", len(frame)) + frame
+            company.event.send_bytes(data[:cut])
+            company.human.send_bytes(b"a line in t")
+            silent = self.raw(daemon)  # nobody knows yet what it speaks
+            begun = self.raw(daemon)
+            begun.send_bytes(b"\x00\x00")
+            company.unix.ask("/ping 1", "ok ping")
+            self.upgrade(daemon)
+            company.event.send_bytes(data[cut:])
+            company.human.send_bytes(b"wo halves\n")
+            company.unix.await_one(lambda payload: payload.endswith("a frame in two halves"))
+            company.unix.await_one(lambda payload: payload.endswith("a line in two halves"))
+            silent.send_bytes(b"now a line\n")
+            begun.send_bytes(b"\x00\x09and frame")
+            company.unix.await_one(lambda payload: payload.endswith("now a line"))
+            company.unix.await_one(lambda payload: payload.endswith("and frame"))
+            silent.close()
+            begun.close()
+
+    def test_what_a_reader_has_read_half_of_goes_on(self):
+        self.install()
+        daemon = self.begin(options=("--queue-soft-bytes", "8388608", "--queue-bytes-max", "16777216"))
+        company = Company(self, daemon)
+        slow = self.event(daemon, "slow", index=1, receive_buffer_bytes=4096)
+        slow.join("lobby")
+        texts = [f"{number} " + "x" * 8000 for number in range(200)]
+        for text in texts:
+            company.event.send(text)
+        company.unix.await_one(lambda payload: payload.endswith(texts[-1]))
+        heard = [said(payload) for payload in slow.collect(lambda payload: said(payload) is not None)]
+        heard = [entry for entry in heard if entry]
+        self.upgrade(daemon)
+        while heard[-1][3] != texts[-1]:
+            payload = slow.receive()
+            self.assertIsNotNone(payload)
+            self.assertFalse(payload.startswith("gap "), payload)
+            if said(payload):
+                heard.append(said(payload))
+        self.assertEqual([entry[3] for entry in heard], texts)
+
+    def test_ten_times_in_a_row_under_talk(self):
+        self.install()
+        daemon = self.begin()
+        listeners = [self.event(daemon, f"ear{index}", index=index % 2, join="lobby") for index in range(8)]
+        speaker = self.event(daemon, "mouth", options="ack=off", join="lobby")
+        over = threading.Event()
+        count = [0]
+
+        def talk():
+            while not over.is_set():
+                speaker.send(f"n {count[0]}")
+                count[0] += 1
+
+        thread = threading.Thread(target=talk, daemon=True)
+        ears = [threading.Thread(target=self.hear, args=(ear,), daemon=True) for ear in listeners]
+        self.heard = {}
+        for each in (*ears, thread):
+            each.start()
+        descriptors = []
+        try:
+            for _ in range(10):
+                self.upgrade(daemon)
+                descriptors.append(daemon.descriptors())
+        finally:
+            over.set()
+            thread.join(harness.PATIENCE)
+        speaker.send("the end")
+        for each in ears:
+            each.join(harness.PATIENCE)
+        for ear in listeners:
+            self.assertEqual(self.heard.get(ear.nick), [f"n {number}" for number in range(count[0])])
+        self.assertGreater(count[0], 0)
+        self.assertLessEqual(max(descriptors) - min(descriptors), 1, descriptors)  # none is left behind
+        self.assertEqual(children_of(daemon.pid), [])
+
+    def hear(self, ear):
+        heard = []
+        while True:
+            message = said(ear.receive())
+            if message and message[3] == "the end":
+                self.heard[ear.nick] = heard
+                return
+            if message:
+                heard.append(message[3])
+
+
+def children_of(pid):
+    return pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+class Versions(Installed):
+    def test_the_version_before_and_back_keep_all_but_the_counters(self):
+        self.install()
+        daemon = self.begin()
+        company = Company(self, daemon)
+        company.talk()
+        next_id, before = company.next_id(), company.event.stats()
+        self.assertGreater(before["messages_said"], 0)
+        for program in (BEFORE, harness.ROOMD, BEFORE, BEFORE, harness.ROOMD):
+            self.replace(program)
+            self.upgrade(daemon)
+            self.assertEqual(company.next_id(), next_id)
+            company.talk()
+            next_id = company.next_id()
+        self.assertLess(company.event.stats()["accepted"], before["accepted"])  # version 1 does not know them
+
+    def test_what_cannot_read_it_is_refused_and_everybody_stays(self):
+        self.install()
+        daemon = self.begin()
+        company = Company(self, daemon)
+        programs = [
+            (AFTER, "reads from 3 on"),
+            ("#!/bin/sh\nexit 1\n", "ended without a word"),
+            ("#!/bin/sh\necho not today >&2\nexit 3\n", "not today"),
+            ("#!/bin/sh\nexec >&- 2>&-\nkill -9 $$\n", "ended without a word"),
+            ("no program at all", "cannot be run|ended without a word|not found|no: "),
+        ]
+        for count, (program, why) in enumerate(programs, 1):
+            self.replace(program)
+            self.assertRegex(self.refused(daemon, count), why)
+            company.talk()
+        self.path.chmod(0o644)
+        self.replace(harness.ROOMD)
+        self.path.chmod(0o644)
+        self.assertRegex(self.refused(daemon, len(programs) + 1), "cannot be run")
+        self.path.unlink()
+        self.assertRegex(self.refused(daemon, len(programs) + 2), "cannot be run")
+        company.talk()
+        self.assertEqual(children_of(daemon.pid), [])
+        self.replace(harness.ROOMD)
+        self.upgrade(daemon)
+        company.talk()
+
+    def test_the_present_one_does_not_read_what_comes_after(self):
+        self.install(AFTER)
+        daemon = self.begin()
+        company = Company(self, daemon)
+        self.replace(harness.ROOMD)
+        self.assertRegex(self.refused(daemon), "reads up to 2")
+        company.talk()
+
+    def test_a_program_that_hangs_is_ended(self):
+        self.install()
+        daemon = self.begin()
+        company = Company(self, daemon)
+        for count, script in enumerate(("#!/bin/sh\nexec sleep 1000\n", "#!/bin/sh\nexec >&- 2>&- sleep 1000\n"), 1):
+            self.replace(script)
+            daemon.signal(signal.SIGUSR2)
+            until(lambda: children_of(daemon.pid), "it is asked")
+            company.talk()  # meanwhile
+            self.assertIn("has not answered in time", daemon.wait_for_line("upgrade_refused", count))
+            self.assertEqual(children_of(daemon.pid), [])
+            company.talk()
+
+
+    def test_signals_around_it_lose_nobody(self):
+        self.install()
+        daemon = self.begin()
+        company = Company(self, daemon)
+        chance = random.Random(4)
+        for _ in range(30):
+            for _ in range(chance.randrange(1, 6)):
+                daemon.signal(chance.choice((signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGUSR2)))
+                threading.Event().wait(chance.random() * 0.01)
+            company.talk()
+        until(lambda: not children_of(daemon.pid), "nobody is asked any more")
+        self.upgrade(daemon)
+        company.talk()
+
+    def test_whoever_is_told_to_end_meanwhile_ends_with_a_goodbye(self):
+        self.install()
+        chance = random.Random(5)
+        for _ in range(12):
+            daemon = self.begin()
+            client = self.event(daemon, "eve", join="lobby")
+            daemon.signal(signal.SIGUSR2)
+            threading.Event().wait(chance.random() * 0.06)
+            daemon.signal(signal.SIGTERM)
+            client.await_one(lambda payload: payload.startswith("bye shutting_down"))
+            client.close()
+            self.assertEqual(daemon.wait(), 0)
+
+
+class Manager:
+    """A service manager's end of sd_notify(3): keeps descriptors, does not (`full`), does not even answer (`deaf`), or
+    does when answer() is called (`late`)."""
+
+    def __init__(self, path, kind="keeps"):
+        self.path, self.kind = str(path), kind
+        self.kept, self.messages = {}, []
+        self.unanswered = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while True:
+            data, passed, _, _ = socket.recv_fds(self.socket, 4096, 4)
+            fields = dict(line.split("=", 1) for line in data.decode().splitlines() if "=" in line)
+            self.messages.append(fields)
+            if fields.get("FDSTORE") == "1" and self.kind != "full":
+                self.kept[fields["FDNAME"]] = passed.pop()
+            if fields.get("FDSTOREREMOVE") == "1" and fields["FDNAME"] in self.kept:
+                os.close(self.kept.pop(fields["FDNAME"]))
+            if "BARRIER" in fields and self.kind in ("deaf", "late"):
+                self.unanswered += passed
+                continue
+            for fd in passed:
+                os.close(fd)
+            if "OVER" in fields:
+                return
+
+    def answer(self):
+        while self.unanswered:
+            os.close(self.unanswered.pop())
+
+    def environment(self):
+        return {"NOTIFY_SOCKET": self.path}
+
+    def take(self, name="roomd-parcel"):
+        return self.kept.pop(name)
+
+    def close(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+            end.sendto(b"OVER=1", self.path)
+        self.thread.join(harness.PATIENCE)
+        for fd in (*self.kept.values(), *self.unanswered):
+            os.close(fd)
+        self.socket.close()
+
+
+class Parcel:
+    """What is in a parcel, taken out of one that a real roomd has packed."""
+
+    def __init__(self, receiver):
+        with socket.socket(fileno=receiver) as end:
+            header, (state,), _, _ = socket.recv_fds(end, 4096, 253)
+            assert header.startswith(PARCEL_MAGIC), header
+            size = os.fstat(state).st_size
+            self.state = os.pread(state, size, 0)
+            os.close(state)
+            (wanted,) = struct.unpack("<I", header[len(PARCEL_MAGIC):])
+            self.farewells, self.sockets = b"", []
+            while len(self.sockets) < wanted:
+                words, passed, _, _ = socket.recv_fds(end, 4096, 253)
+                self.farewells += words
+                self.sockets += passed
+
+    def pack(self, state, count=None):
+        """Once more, with another state and only the first `count` of the sockets. Returns the receiving end."""
+        memory = os.memfd_create("state")
+        os.write(memory, state)
+        sender, receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        socket.send_fds(sender, [PARCEL_MAGIC + struct.pack("<I", len(self.sockets))], [memory])
+        for start in range(0, len(self.sockets) if count is None else count, 253):
+            end = min(start + 253, len(self.sockets) if count is None else count)
+            socket.send_fds(sender, [self.farewells[start:end]], self.sockets[start:end])
+        os.close(memory)
+        for fd in self.sockets:
+            os.close(fd)
+        sender.close()
+        return receiver
+
+
+class ByStore(Installed):
+    options = ("--keep-connections",)
+
+    def manager(self, kind="keeps"):
+        manager = Manager(self.scratch() / "notify", kind)
+        self.addCleanup(manager.close)
+        return manager
+
+    def first(self, manager, *more):
+        self.install()
+        self.uris = tuple(uri.replace("unix:*", f"unix:{self.directory}/s") for uri in LISTEN)
+        return self.begin(options=(*self.options, *more), env=manager.environment(), listen_at=self.uris)
+
+    def begin(self, options=(), listen_at=(), **more):
+        usual, harness.ROOMD = harness.ROOMD, self.path
+        try:
+            return self.start(*listen_at, options=options, **more)
+        finally:
+            harness.ROOMD = usual
+
+    def next_one(self, manager, receiver):
+        """As systemd starts it: the descriptor is number 3, and named."""
+        high = os.dup(receiver) if isinstance(receiver, int) else os.dup(receiver.fileno())
+        os.close(receiver) if isinstance(receiver, int) else receiver.close()
+        script = f'exec 3<&{high}; [ {high} = 3 ] || exec {high}<&-; LISTEN_PID=$$ exec "$@"'
+        env = {**manager.environment(), "LISTEN_FDS": "1", "LISTEN_FDNAMES": "roomd-parcel"}
+        try:
+            return self.begin(options=self.options, listen_at=self.uris, env=env, pass_fds=(high,),
+                              prefix=("bash", "-c", script, "bash"))
+        finally:
+            os.close(high)
+
+    def hand_over(self, daemon, manager):
+        daemon.signal(signal.SIGTERM)
+        self.assertEqual(daemon.wait(), 0)
+        self.assertIn("roomd-parcel", manager.kept, "\n".join(daemon.log()))
+        return manager.take()
+
+    def test_the_next_process_goes_on_with_everybody(self):
+        manager = self.manager()
+        daemon = self.first(manager)
+        company = Company(self, daemon)
+        company.event.send_bytes(struct.pack(">I", 9) + b"half")
+        addresses = daemon.addresses()
+        for _ in range(3):
+            company.human.send("before")
+            company.unix.await_one(lambda payload: payload.endswith(" before"))
+            daemon = self.next_one(manager, self.hand_over(daemon, manager))
+            self.assertIn("lost=0", daemon.wait_for_line(r"\bcontinued\b"))
+            self.assertEqual(daemon.addresses(), addresses)
+            self.assertIn({"FDSTOREREMOVE": "1", "FDNAME": "roomd-parcel"}, manager.messages)
+            company.human.send("after")
+            company.unix.await_one(lambda payload: payload.endswith(" after"))
+        company.event.send_bytes(b" said")
+        company.human.await_one(lambda payload: payload.endswith("half said"))
+        company.talk()
+        self.event(daemon, join="lobby")
+        self.event(daemon, index=1, join="lobby")
+
+    def expect_goodbyes(self, company, text):
+        self.assertRegex(company.event.await_one(lambda payload: payload.startswith("bye ")), text)
+        self.assertRegex(company.unix.await_one(lambda payload: payload.startswith("bye ")), text)
+        for client in company.everybody().values():
+            self.assertRegex(client.rest().decode(errors="replace"), text if client in (company.human, company.plain) else "^$")
+
+    def test_a_manager_that_keeps_nothing_means_a_goodbye(self):
+        manager = self.manager("full")
+        daemon = self.first(manager)
+        company = Company(self, daemon)
+        daemon.signal(signal.SIGTERM)
+        self.expect_goodbyes(company, "going down")
+        self.close_all(company)
+        self.assertEqual(daemon.wait(), 0)
+        daemon.wait_for_line("FileDescriptorStoreMax=")
+
+    def test_a_manager_that_does_not_answer_means_a_goodbye(self):
+        manager = self.manager("deaf")
+        daemon = self.first(manager)
+        company = Company(self, daemon)
+        daemon.signal(signal.SIGTERM)
+        until(lambda: any("BARRIER" in message for message in manager.messages), "it waits for the manager")
+        daemon.signal(signal.SIGHUP)  # is no answer
+        daemon.signal(signal.SIGUSR1)
+        self.expect_goodbyes(company, "going down")
+        self.close_all(company)
+        self.assertEqual(daemon.wait(), 0)
+        daemon.wait_for_line("does not answer")
+        self.assertEqual(manager.kept, {})
+
+    def test_a_signal_while_the_manager_thinks_is_no_answer(self):
+        manager = self.manager("late")
+        daemon = self.first(manager)
+        company = Company(self, daemon)
+        daemon.signal(signal.SIGTERM)
+        until(lambda: manager.unanswered, "it waits for the manager")
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGHUP):
+            daemon.signal(number)
+        with self.assertRaises(subprocess.TimeoutExpired):
+            daemon.wait(0.2)
+        manager.kind = "keeps"
+        manager.answer()
+        self.assertEqual(daemon.wait(), 0)
+        self.next_one(manager, manager.take())
+        company.talk()
+
+    @staticmethod
+    def close_all(company):
+        for client in company.everybody().values():
+            client.close()
+
+    def test_whoever_asks_twice_or_interrupts_gets_an_end(self):
+        manager = self.manager()
+        for signals in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT,)):
+            daemon = self.first(manager)
+            company = Company(self, daemon)
+            self.replace("#!/bin/sh\nexec sleep 1000\n")
+            for number in signals:
+                daemon.signal(number)
+                if number is not signals[-1]:
+                    until(lambda daemon=daemon: children_of(daemon.pid), "the next one is asked")
+            self.expect_goodbyes(company, "going down")
+            self.close_all(company)
+            self.assertEqual(daemon.wait(), 0)
+            self.assertEqual(manager.kept, {})
+
+    def test_an_upgrade_that_is_asked_becomes_a_restart_if_that_is_wanted(self):
+        manager = self.manager()
+        daemon = self.first(manager)
+        company = Company(self, daemon)
+        self.replace(f"#!/bin/sh\nsleep 0.3\nexec {harness.ROOMD} \"$@\"\n")
+        daemon.signal(signal.SIGUSR2)
+        until(lambda: children_of(daemon.pid), "the next one is asked")
+        daemon = self.next_one(manager, self.hand_over(daemon, manager))
+        daemon.wait_for_line(r"\bcontinued\b")
+        company.talk()
+
+    def damaged(self, damage, why, count=None):
+        manager = self.manager()
+        daemon = self.first(manager)
+        company = Company(self, daemon)
+        parcel = Parcel(self.hand_over(daemon, manager))
+        daemon = self.next_one(manager, parcel.pack(damage(parcel.state), count))
+        self.assertRegex(daemon.wait_for_line("not_continued"), why)
+        self.expect_goodbyes(company, "could not keep your connection")
+        self.assertNotIn(" continued ", "\n".join(daemon.log()))
+        stats = self.event(daemon, "new", index=1, join="lobby").stats()
+        self.assertEqual(stats["connections"], 1)
+        self.assertEqual(stats["rooms"], 1)
+
+    def test_a_state_that_was_cut_loads_nothing_and_everybody_is_told(self):
+        self.damaged(lambda state: state[:len(state) // 2], "checksum")
+
+    def test_a_state_that_was_damaged_loads_nothing_and_everybody_is_told(self):
+        middle = lambda state: len(state) // 2
+        self.damaged(lambda state: state[:middle(state)] + bytes([state[middle(state)] ^ 1]) + state[middle(state) + 1:],
+                     "checksum")
+
+    def test_what_is_no_state_loads_nothing_and_everybody_is_told(self):
+        self.damaged(lambda _: b"#!/bin/sh", "no state of a roomd")
+
+    def test_what_is_no_parcel_is_no_reason_not_to_start(self):
+        manager = self.manager()
+        self.install()
+        self.uris = ("tcp://127.0.0.1:0",)
+        sender, receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sender.send(b"something else")
+        daemon = self.next_one(manager, receiver)
+        sender.close()
+        self.assertIn("no parcel", daemon.wait_for_line("not_continued"))
+        self.event(daemon, join="lobby")
+
+    def test_an_empty_parcel_is_silence(self):
+        manager = self.manager()
+        self.install()
+        self.uris = ("tcp://127.0.0.1:0",)
+        sender, receiver = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sender.close()
+        daemon = self.next_one(manager, receiver)
+        self.assertNotIn("continued", "\n".join(daemon.log()))
+        self.event(daemon, join="lobby")
+
+
+if __name__ == "__main__":
+    unittest.main()
