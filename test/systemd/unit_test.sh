@@ -14,7 +14,7 @@ exposure() { # THRESHOLD [DROP-IN]
     mkdir -p "$directory/units/roomd.service.d"
     local unit
     for unit in systemd/roomd*.service systemd/roomd*.socket systemd/examples/*.socket; do
-        sed "s#@bindir@#$build#g; s#@[a-z]*dir@#/etc#g" "$unit" >"$directory/units/${unit##*/}"
+        sed "s#@bindir@#$build#g; s#@programdir@#$build#g; s#@[a-z]*dir@#/etc#g" "$unit" >"$directory/units/${unit##*/}"
     done
     [[ -z $dropin ]] || cp "$dropin" "$directory/units/roomd.service.d/"
     local complaints
