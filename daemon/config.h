@@ -115,7 +115,8 @@ struct RoomSpec {
     friend bool operator==(const RoomSpec&, const RoomSpec&) = default;
 };
 
-enum class LogFormat : std::uint8_t { text, json };
+/// `automatic`: fields of its own for systemd's journal if stderr goes there, else text.
+enum class LogFormat : std::uint8_t { automatic, text, json };
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
 struct Config {
@@ -128,7 +129,7 @@ struct Config {
     std::vector<RoomSpec> rooms;
     std::string name = "roomd"; // SERVER in `welcome`; one word
     LogLevel log_level = LogLevel::info;
-    LogFormat log_format = LogFormat::text;
+    LogFormat log_format = LogFormat::automatic;
     std::optional<Endpoint> admin; // where roomctl commands it: a Unix socket, or fd:NAME
     std::uint32_t bind_retry_s = 0;
     std::optional<Endpoint> metrics; // where operators may ask over HTTP; none: nowhere

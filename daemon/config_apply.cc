@@ -21,8 +21,8 @@ constexpr std::array<Word<LogLevel>, 4> log_levels = {{{LogLevel::debug, "debug"
                                                        {LogLevel::info, "info"},
                                                        {LogLevel::warning, "warning"},
                                                        {LogLevel::error, "error"}}};
-constexpr std::array<Word<LogFormat>, 2> log_formats = {
-    {{LogFormat::text, "text"}, {LogFormat::json, "json"}}};
+constexpr std::array<Word<LogFormat>, 3> log_formats = {
+    {{LogFormat::automatic, "auto"}, {LogFormat::text, "text"}, {LogFormat::json, "json"}}};
 constexpr std::array<Word<SlowPolicy>, 4> slow_policies = {{{SlowPolicy::by_format, "by_format"},
                                                             {SlowPolicy::gap, "gap"},
                                                             {SlowPolicy::disconnect, "disconnect"},

@@ -39,7 +39,7 @@ constexpr std::array table = {
     Setting{"log_level", general, &Config::log_level, count, 0, 0,
             "debug, info, warning or error: what is told on stderr"},
     Setting{"log_format", general, &Config::log_format, count, 0, 0,
-            "text for people, json for programs; one line an event"},
+            "text for people, json for programs, auto: fields for systemd's journal, else text"},
     Setting{"bind_retry", general, &Config::bind_retry_s, seconds, 0, day_s,
             "go on trying this long while an address is in use; 0: give up at once",
             Effect::restart},

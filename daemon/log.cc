@@ -1,6 +1,7 @@
 #include "daemon/log.h"
 
 #include "daemon/log_line.h"
+#include "daemon/log_output.h"
 
 #include <spdlog/async_logger.h>
 #include <spdlog/details/null_mutex.h>
@@ -18,9 +19,6 @@
 #include <utility>
 #include <vector>
 
-#include <poll.h>
-#include <unistd.h>
-
 namespace roomd {
 
 namespace {
@@ -30,7 +28,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t queue_lines_max = 1'024;
 constexpr std::chrono::milliseconds farewell_max{1'000};
 constexpr std::chrono::milliseconds abandon_after{250};
-constexpr int poll_ms = 50; // how late the writer sees that it should stop
 
 /// What the writing thread tells and is told.
 struct Progress {
@@ -40,40 +37,6 @@ struct Progress {
     std::atomic<std::uint64_t> lost{0};
     std::atomic<bool> discard{false};
 };
-
-/// Whether stderr would take bytes now; waits a little. `broken`: nobody will ever read them.
-bool writable(bool& broken) {
-    pollfd entry{STDERR_FILENO, POLLOUT, 0};
-    const int ready = poll(&entry, 1, poll_ms);
-    const auto events = static_cast<unsigned>(entry.revents);
-    broken = ready > 0 && (events & static_cast<unsigned>(POLLERR | POLLNVAL)) != 0;
-    return ready > 0 && !broken && (events & static_cast<unsigned>(POLLOUT)) != 0;
-}
-
-/// Blocks as long as stderr is full, unless the process is about to end. False: not (all) written.
-bool write_line(const char* data, std::size_t size, const std::atomic<bool>& discard) {
-    constexpr int failures_max = 3; // a full disk does not get emptier by trying
-    for (int failures = 0; size > 0 && failures < failures_max;) {
-        bool broken = false;
-        if (discard) {
-            return false;
-        }
-        if (!writable(broken)) {
-            if (broken) {
-                return false;
-            }
-            continue;
-        }
-        const ssize_t written = write(STDERR_FILENO, data, size);
-        if (written <= 0) {
-            ++failures;
-            continue;
-        }
-        data += written;
-        size -= static_cast<std::size_t>(written);
-    }
-    return size == 0;
-}
 
 class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
 public:
@@ -100,7 +63,29 @@ private:
     Progress& progress_;
 };
 
-/// spdlog's thread with its queue and a logger for each format. Two loggers, because a sink's
+class JournalSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+public:
+    explicit JournalSink(Progress& progress) : progress_(progress) {}
+
+protected:
+    void sink_it_(const spdlog::details::log_msg& message) override {
+        const spdlog::string_view_t entry = message.payload; // as it is: it is no line
+        if (!journal_.send({entry.data(), entry.size()}, progress_.discard)) {
+            ++progress_.lost;
+        }
+        const std::lock_guard lock(progress_.mutex);
+        ++progress_.taken;
+        progress_.changed.notify_all();
+    }
+
+    void flush_() override {}
+
+private:
+    Progress& progress_;
+    JournalSocket journal_;
+};
+
+/// spdlog's thread with its queue and a logger for each format. Several loggers, because a sink's
 /// pattern cannot be changed while its thread may be waiting in it.
 class Backend {
 public:
@@ -114,6 +99,16 @@ public:
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
         text_ = logger("%Y-%m-%dT%H:%M:%S.%eZ %l %v");
         json_ = logger(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})");
+        if (stderr_is_journal()) {
+            journal_ = logger(std::make_shared<JournalSink>(progress_));
+        }
+    }
+
+    [[nodiscard]] bool has_journal() const { return journal_ != nullptr; }
+
+    void post_entry(const std::string& entry) {
+        ++posted_;
+        journal_->log(spdlog::level::info, spdlog::string_view_t(entry.data(), entry.size()));
     }
 
     void post(LogFormat format, LogLevel level, const std::string& payload) {
@@ -150,9 +145,12 @@ private:
     }
 
     [[nodiscard]] std::shared_ptr<spdlog::async_logger> logger(const char* pattern) {
+        return logger(std::make_shared<StderrSink>(progress_, pattern));
+    }
+
+    [[nodiscard]] std::shared_ptr<spdlog::async_logger> logger(spdlog::sink_ptr sink) {
         auto result = std::make_shared<spdlog::async_logger>(
-            "roomd", std::make_shared<StderrSink>(progress_, pattern), pool_,
-            spdlog::async_overflow_policy::overrun_oldest);
+            "roomd", std::move(sink), pool_, spdlog::async_overflow_policy::overrun_oldest);
         result->set_level(spdlog::level::trace);                      // Log has decided already
         result->set_error_handler([](const std::string& /*why*/) {}); // the default one would block
         return result;
@@ -163,6 +161,7 @@ private:
     std::shared_ptr<spdlog::details::thread_pool> pool_; // shared: spdlog asks for it
     std::shared_ptr<spdlog::async_logger> text_;
     std::shared_ptr<spdlog::async_logger> json_;
+    std::shared_ptr<spdlog::async_logger> journal_; // if stderr leads there
 };
 
 /// The lines of one kind of event in the second that began at `since`.
@@ -190,7 +189,11 @@ struct Log::Impl {
 
     void post(LogLevel line_level, std::string_view event,
               std::initializer_list<LogField> fields) const {
-        backend->post(format, line_level, render_line(format, event, fields));
+        if (format == LogFormat::automatic && backend->has_journal()) {
+            backend->post_entry(render_entry(line_level, event, fields));
+        } else {
+            backend->post(format, line_level, render_line(format, event, fields));
+        }
     }
 
     bool admit(std::string_view event, Clock::time_point now) {

@@ -3,7 +3,9 @@
 // Owned by main, lent by reference. Never blocks the reactor: stderr is written by a thread of its
 // own behind a bounded queue, and lines that do not fit are dropped and counted. Everything a
 // client chose (names, texts) is quoted and escaped, at most 256 bytes of it. Text: `time level
-// event key=value ...`; JSON: one object per line.
+// event key=value ...`; JSON: one object per line. If stderr is systemd's journal, which
+// JOURNAL_STREAM tells, events go there in its own protocol: the line as MESSAGE, and each field
+// apart (ROOMD_EVENT, ROOMD_REASON ...), so that `journalctl ROOMD_REASON=slow` finds them.
 #pragma once
 
 #include "daemon/config.h"

@@ -3,6 +3,7 @@
 #include "protocol/text.h"
 
 #include <algorithm>
+#include <array>
 #include <type_traits>
 #include <variant>
 
@@ -27,7 +28,7 @@ std::string written(const LogField& field, LogFormat format) {
         [format](auto value) -> std::string {
             using Value = decltype(value);
             if constexpr (std::is_same_v<Value, std::string_view>) {
-                const bool bare = format == LogFormat::text && is_bare(value);
+                const bool bare = format != LogFormat::json && is_bare(value);
                 return bare ? std::string(value) : quoted(value, value_bytes_max);
             } else if constexpr (std::is_same_v<Value, bool>) {
                 return value ? "true" : "false";
@@ -56,6 +57,26 @@ std::string render_line(LogFormat format, std::string_view event,
         payload += value;
     }
     return payload;
+}
+
+std::string render_entry(LogLevel level, std::string_view event,
+                         std::initializer_list<LogField> fields) {
+    // syslog(3): error, warning, info, debug
+    constexpr std::array<std::string_view, 4> priorities = {"7", "6", "4", "3"};
+    std::string entry = "SYSLOG_IDENTIFIER=roomd\nPRIORITY=";
+    entry += priorities[static_cast<std::size_t>(level)];
+    entry += "\nMESSAGE=" + render_line(LogFormat::text, event, fields);
+    entry += "\nROOMD_EVENT=";
+    entry += event;
+    for (const LogField& field : fields) {
+        entry += "\nROOMD_";
+        for (const char letter : field.key) { // its names are A-Z, 0-9 and _
+            entry +=
+                letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A') : letter;
+        }
+        entry += "=" + written(field, LogFormat::text);
+    }
+    return entry + "\n";
 }
 
 } // namespace roomd

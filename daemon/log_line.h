@@ -21,4 +21,9 @@ inline constexpr std::size_t payload_bytes_max = 3'900;
 [[nodiscard]] std::string render_line(LogFormat format, std::string_view event,
                                       std::initializer_list<LogField> fields);
 
+/// The same for systemd's journal, complete: `NAME=value` a line, MESSAGE is the text line, each
+/// field `ROOMD_KEY`. Source: systemd.io, "Native Journal Protocol".
+[[nodiscard]] std::string render_entry(LogLevel level, std::string_view event,
+                                       std::initializer_list<LogField> fields);
+
 } // namespace roomd

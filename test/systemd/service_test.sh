@@ -54,6 +54,10 @@ printf '/hello 1 nick=cat\n/join pub\n/say pub across the sandbox\n' | says >/de
 check 'and hears what the first one says' bob_hears 'across the sandbox'
 check 'systemctl status shows how many there are' eventually status_has '1 connection in'
 
+# --- the journal: fields of its own, not one line of text
+check 'the journal has the events with their fields' \
+    eventually bash -c "journalctl --no-pager -u $unit ROOMD_EVENT=listening -o json | grep -q '\"ROOMD_ADDRESS\":\"127.0.0.1:8888\"'"
+
 # --- reload
 main=$(systemctl show --property MainPID --value "$unit")
 check 'systemctl reload is accepted' systemctl reload "$unit"
