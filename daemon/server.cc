@@ -16,11 +16,6 @@ namespace {
 // poller, probes.
 constexpr std::uint64_t descriptors_reserved = 64;
 
-// The round after this one; 0 is none.
-std::uint32_t round_after(std::uint32_t round) {
-    return round == UINT32_MAX ? 1 : round + 1;
-}
-
 HashKey random_key() {
     HashKey key{};
     sys::random_bytes(std::as_writable_bytes(std::span(key)));
@@ -67,33 +62,6 @@ std::uint32_t Server::connections_max() const {
     return static_cast<std::uint32_t>(wanted == 0 ? left : std::min<std::uint64_t>(left, wanted));
 }
 
-bool Server::must_send_first() const {
-    return hub_.bytes_said() > config_.limits.said_bytes_per_tick_max ||
-           arena_.bytes_pinned() > config_.limits.pinned_bytes_max;
-}
-
-// While a tick cannot take all that is to be said, those who had to wait go first, round by round:
-// newcomers get into the next round. Otherwise whoever the kernel happens to name first would speak
-// each time, and others never.
-bool Server::may_speak(Turn& turn) {
-    const auto tick = static_cast<std::uint32_t>(loop_.ticks());
-    const bool speaking = turn.tick == tick;
-    // Rounds go round: the difference tells which is earlier.
-    const bool its_turn = turn.round != 0 && static_cast<std::int32_t>(turn.round - round_) <= 0;
-    const bool must_wait = must_send_first();
-    if (must_wait && hub_.bytes_said() > config_.limits.said_bytes_per_tick_max) {
-        counters_.hit(Limit::said_bytes_per_tick_max);
-    }
-    if (must_wait || (others_wait_ && !speaking && !its_turn)) {
-        refused_ = true;
-        refused_in_turn_ = refused_in_turn_ || (its_turn && !speaking);
-        turn.round = its_turn && !speaking ? turn.round : round_after(round_);
-        return false;
-    }
-    turn = {tick, 0};
-    return true;
-}
-
 void Server::tell_time() {
     if (told_tick_ != loop_.ticks()) {
         told_tick_ = loop_.ticks();
@@ -126,12 +94,11 @@ Activity Server::on_tick_end() {
     hub_.after_flush();
     judge();
     bury();
-    round_ = std::exchange(refused_in_turn_, false) ? round_ : round_after(round_);
-    others_wait_ = std::exchange(refused_, false);
+    give_turns();
     if (checking_) {
         check();
     }
-    if (hub_.dirty() || flush_list_.size() > 0) {
+    if (hub_.dirty() || flush_list_.size() > 0 || !waiting_.empty()) {
         activity = Activity::busy;
     }
     if (metrics_ != nullptr && metrics_->on_tick_end() == Activity::busy) {

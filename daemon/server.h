@@ -140,8 +140,11 @@ public:
     /// Nothing more is to be said now: what was said has to be sent on first, or too much memory is
     /// pinned.
     [[nodiscard]] bool must_send_first() const;
-    /// Whether a session may say something in this tick, or has to requeue its input.
+    /// Whether a session may say something in this tick. If not: speak_later().
     [[nodiscard]] bool may_speak(Turn& turn);
+    /// `session` was refused and gets a speak_again() at the end of the first tick after which
+    /// anybody may speak. Once until then. O(1).
+    void speak_later(Session& session);
     /// The hub's clock is this tick's: before anything is said in it. O(1).
     void tell_time();
     /// `session` is to be ended with `slow` when it is safe.
@@ -244,6 +247,7 @@ private:
     [[nodiscard]] bool admit(const Fd& fd, const ListenerSpec& spec, const SourceKey& source);
     void refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why);
     [[nodiscard]] Activity flush();
+    void give_turns(); // server_turns.cc
     void judge();
     void relieve_pinned();
     void bury();
@@ -270,6 +274,7 @@ private:
     std::vector<Key> doomed_;
     std::vector<Key> suspects_; // queues that have passed the soft limit
     std::vector<Key> dead_;
+    std::vector<Key> waiting_; // to speak, in the order in which they were refused
     TimerKey second_;
     LeavePlan leave_plan_; // while draining
     TimerKey departure_;
@@ -277,8 +282,8 @@ private:
     std::uint64_t descriptors_ = 0;
     std::uint64_t told_tick_ = 0;      // of the hub's clock
     std::uint32_t round_ = 1;          // of those who wait to speak; goes round, 0 left out
-    bool others_wait_ = false;         // some were refused in the last tick
-    bool refused_ = false;             // in this one
+    bool others_wait_ = false;         // some were refused before this tick, and not heard since
+    bool refused_ = false;             // since they were last asked
     bool refused_in_turn_ = false;     // although it was their round
     FlushList::Mark sent_when_passed_; // of what has been said
     bool sending_ = false;             // something has been said that not all have been sent

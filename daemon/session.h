@@ -100,6 +100,9 @@ public:
     /// Rates and limits per source hold for it.
     [[nodiscard]] bool limited() const { return limited_; }
 
+    /// It was told to wait with what it has to say, and may try again: next tick.
+    void speak_again();
+
     /// Tells the hub whether the queue is over the soft limit. Not while the hub is handing out.
     void tell_blocked();
 
@@ -135,7 +138,7 @@ private:
         Session* owner;
         TimerKey timer;
         TimePoint watched{};            // counted up to here
-        TimePoint flush_at{};           // half a line counts as one then; zero: none waits for that
+        TimePoint flush_at{};           // half a line counts as one from then on; zero: none waits
         std::uint32_t partial_ms = 0;   // how long the same payload has been unfinished
         std::uint32_t soft_ms = 0;      // how long over the soft limit
         std::uint32_t silent_ms = 0;    // strangers: since the connect without a payload
@@ -145,6 +148,8 @@ private:
 
     // session_input.cc
     void echo();
+    [[nodiscard]] Next take_all();
+    void speak_later();
     [[nodiscard]] Next take_step(const Step& step);
     [[nodiscard]] bool may_take(std::string_view payload);
     [[nodiscard]] Next take_payload(std::string_view payload);
@@ -174,7 +179,8 @@ private:
     void arm();
     void arm_for_partial();
     void set_timer();
-    void flush_if_due();
+    [[nodiscard]] bool flush_due() const;
+    void flush_line();
     [[nodiscard]] std::uint32_t step_ms() const;
     [[nodiscard]] bool watch(std::uint32_t step_ms);
     [[nodiscard]] bool watch_goodbye(std::uint32_t step_ms);
@@ -199,6 +205,7 @@ private:
     bool heard_ : 1 = false; // has sent a payload
     bool ending_ : 1 = false;
     bool blocked_ : 1 = false; // the hub was told
+    bool waits_ : 1 = false;   // the server calls speak_again()
 };
 
 } // namespace roomd

@@ -38,25 +38,49 @@ void Session::on_input(Stream& stream) {
         server_->tracer().arrived(key_.slot, member_, size - waiting, waiting);
     }
     if (extra_ != nullptr && extra_->has_parked && !ending_ && !server_->may_speak(turn_)) {
-        stream.requeue_input();
+        speak_later();
         return;
     }
     if (!take_parked()) {
         return;
     }
-    while (may_go_on()) {
-        const std::string_view bytes = stream.input().readable();
-        Step step = decoder_.next(bytes);
-        if (std::holds_alternative<NeedMore>(step) && stream.input_ended()) {
-            step = decoder_.finish(bytes);
-        }
-        if (take_step(step) != Next::go_on) {
-            break;
-        }
+    if (take_all() == Next::done && flush_due()) {
+        flush_line();
     }
     unparsed_ = static_cast<std::uint32_t>(stream.input().size());
     if (!ending_ && decoder_.partial(unparsed_)) {
         arm_for_partial();
+    }
+}
+
+// Whatever is whole. `done`: what is left, if anything, has not ended yet.
+Session::Next Session::take_all() {
+    while (may_go_on()) {
+        const std::string_view bytes = stream_.input().readable();
+        Step step = decoder_.next(bytes);
+        if (std::holds_alternative<NeedMore>(step) && stream_.input_ended()) {
+            step = decoder_.finish(bytes);
+        }
+        if (const Next next = take_step(step); next != Next::go_on) {
+            return next;
+        }
+    }
+    return Next::wait;
+}
+
+// What is left stays unread until the server says that somebody may speak again.
+void Session::speak_later() {
+    stream_.hold_input();
+    if (!waits_) {
+        waits_ = true;
+        server_->speak_later(*this);
+    }
+}
+
+void Session::speak_again() {
+    waits_ = false;
+    if (stream_.open()) {
+        stream_.requeue_input();
     }
 }
 
@@ -106,7 +130,7 @@ bool Session::may_take(std::string_view payload) {
     if (is_aside(payload) || server_->may_speak(turn_)) {
         return true;
     }
-    stream_.requeue_input();
+    speak_later();
     return false;
 }
 

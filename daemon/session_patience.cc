@@ -42,7 +42,7 @@ void Session::arm() {
 void Session::set_timer() {
     const TimePoint now = server_->loop().now();
     TimePoint deadline = patience_->watched + std::chrono::milliseconds(step_ms());
-    if (patience_->flush_at != TimePoint{}) {
+    if (patience_->flush_at > now) { // what is due already waits for other reasons
         deadline = std::min(deadline, patience_->flush_at);
     }
     server_->loop().cancel(patience_->timer);
@@ -70,7 +70,9 @@ void Session::on_patience() {
         std::chrono::duration_cast<std::chrono::milliseconds>(now - patience_->watched);
     patience_->watched += waited;
     const auto counted = std::min<std::int64_t>(waited.count(), step_ms());
-    flush_if_due();
+    if (flush_due() && !stream_.reading_paused()) {
+        on_input(stream_);
+    }
     if (stream_.closed() || !watch(static_cast<std::uint32_t>(counted))) {
         server_->loop().cancel(patience_->timer);
         patience_.reset(); // nothing waits any more
@@ -79,24 +81,27 @@ void Session::on_patience() {
     }
 }
 
-// The line so far counts as a line. If commands have to wait now, so has this one: the input is
-// looked at again when they may go on, and the time begins anew.
-void Session::flush_if_due() {
-    if (patience_->flush_at == TimePoint{} || server_->loop().now() < patience_->flush_at) {
+bool Session::flush_due() const {
+    return patience_ != nullptr && patience_->flush_at != TimePoint{} &&
+           server_->loop().now() >= patience_->flush_at;
+}
+
+// The line so far counts as a line. If it has to wait it stays due and is taken when its turn has
+// come: it would wait for ever if its time began anew each time.
+void Session::flush_line() {
+    if (!decoder_.partial(stream_.input().size())) {
+        patience_->flush_at = {};
         return;
     }
-    patience_->flush_at = {};
-    if (!decoder_.partial(stream_.input().size()) || !may_go_on()) {
+    if (!may_go_on()) {
         return;
     }
     if (!server_->may_speak(turn_)) { // once it counts as a line it has to be taken
-        stream_.requeue_input();
+        speak_later();
         return;
     }
-    const Step step = decoder_.flush_line(stream_.input().readable());
-    if (take_step(step) == Next::go_on) {
-        on_input(stream_);
-    }
+    patience_->flush_at = {};
+    static_cast<void>(take_step(decoder_.flush_line(stream_.input().readable())));
 }
 
 // Counts every patience. True while there is something to be patient about.

@@ -124,6 +124,10 @@ public:
     /// on_input() again next tick: the owner stopped before it was done.
     void requeue_input();
 
+    /// The owner stopped before it was done and will requeue_input() once it can go on; until then
+    /// nothing more is read.
+    void hold_input() { input_pending_ = true; }
+
     /// No more is taken in or read for the owner; what is queued is written, then shut, then
     /// lingered. Idempotent.
     void close_after_flush();

@@ -173,6 +173,31 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("Server: those who wait to speak are not asked again before anybody may speak") {
+    ServerWorld world;
+    world.config.limits.said_bytes_per_tick_max = 1;
+    world.config.limits.flushed_bytes_per_tick_max = 1; // one hearer a tick
+    world.start();
+    std::vector<Client> crowd;
+    constexpr std::size_t people = 20;
+    crowd.reserve(people);
+    for (std::size_t number = 0; number < people; ++number) {
+        crowd.push_back(world.program("m" + std::to_string(number), "lobby"));
+    }
+    world.settle(crowd.back());
+    const std::uint64_t hits = world.hits(Limit::said_bytes_per_tick_max);
+    const std::uint64_t ticks = world.loop.ticks();
+    for (Client& client : crowd) {
+        client.send("hello");
+    }
+    for (Client& client : crowd) { // what it says itself it does not hear
+        REQUIRE(world.until([&] { return client.count("msg lobby ") == people - 1; }));
+    }
+    // A message takes as many ticks as it has hearers; each who waits is asked once a message.
+    CHECK(world.loop.ticks() - ticks > people * people / 2);
+    CHECK(world.hits(Limit::said_bytes_per_tick_max) - hits <= people * people);
+}
+
 TEST_CASE("Server: answers without end do not mute those who speak") {
     ServerWorld world;
     world.config.limits.said_bytes_per_tick_max = 1024;

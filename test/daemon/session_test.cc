@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
@@ -488,6 +489,47 @@ TEST_CASE(
     REQUIRE(world.until([&] { return watcher.count("[lobby] guest-") == 2; }));
     CHECK(watcher.heard().back().ends_with(": whole line"));
     CHECK_FALSE(watcher.has("! "));
+}
+
+TEST_CASE(
+    "Session: with flush half a line that has to wait keeps its place, however long the rush") {
+    ServerWorld world;
+    world.listen("tcp://127.0.0.1:0?framing=line&room=lobby&flush=30");
+    world.config.limits.said_bytes_per_tick_max = 1; // whoever speaks first in a tick is the last
+    world.config.limits.read_bytes_per_tick_max = 4096;
+    world.start();
+    Client watcher = world.connect(Framing::line);
+    Client flooder = world.connect(Framing::line);
+    Client ann = world.connect(Framing::line);
+    const auto halves = [&] {
+        return std::ranges::count_if(
+            watcher.heard(), [](const std::string& line) { return line.ends_with(": half"); });
+    };
+    std::string unsent;
+    const auto flood = [&] {
+        while (unsent.size() < 65'536) { // more than is said
+            unsent += std::string(999, 'x') + "\n";
+        }
+        unsent.erase(0, flooder.peer.say(unsent));
+        ann.peer.hear();
+    };
+    REQUIRE(world.until([&] {
+        flood();
+        return watcher.count("[lobby] ") > 10;
+    }));
+    REQUIRE(ann.peer.say("half") == 4);
+    CHECK(world.until([&] {
+        flood();
+        return halves() == 1;
+    }));
+    const std::size_t before = watcher.count("[lobby] ");
+    REQUIRE(ann.peer.say("\n") == 1);
+    CHECK(world.until([&] { // and it is said once; the rush has gone on meanwhile
+        flood();
+        return watcher.count("[lobby] ") > before + 10;
+    }));
+    CHECK(halves() == 1);
+    CHECK(world.hits(Limit::said_bytes_per_tick_max) > 0);
 }
 
 } // namespace roomd
