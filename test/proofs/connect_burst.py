@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""Thousands connect at once: no SYN is lost, everybody is answered, and nobody else is held up.
+
+Begins 10,000 connects as fast as one thread can; each then says /hello and asks one /ping. Meanwhile two connections that were there
+before ask a /ping every 2 ms each, in open loop. Shows and judges:
+
+  * every one of the new is welcomed and answered
+  * no SYN was lost and nothing was sent twice: the kernel's ListenDrops, ListenOverflows, TCPTimeouts, TCPReqQFullDrop and
+    RetransSegs do not move
+  * the longest that a quiet connection waited for its answer, counted from when it meant to ask, is below 50 ms
+
+All of it is in a network namespace of its own (unshare -n, so root; or -r where the machine lets users have namespaces): the counters
+are nobody else's, and net.core.somaxconn, which cuts the daemon's listen_backlog, is what is written here. The daemon has one
+processor and the load (burst.cc, compiled here with $CXX) another. Daemon and load need RLIMIT_NOFILE above the connects.
+"""
+
+import argparse
+import fcntl
+import json
+import os
+import pathlib
+import resource
+import shlex
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "blackbox"))
+
+from roomd_harness import Daemon  # noqa: E402 (the path has to be known first)
+
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+LOST = ("ListenDrops", "ListenOverflows", "TCPTimeouts", "TCPReqQFullDrop", "RetransSegs")
+SOMAXCONN = pathlib.Path("/proc/sys/net/core/somaxconn")
+
+
+def enter_namespace():
+    """Runs this script again in a network namespace of its own."""
+    users = [] if os.geteuid() == 0 else ["--map-root-user"]
+    os.execvp("unshare", ["unshare", *users, "--net", sys.executable, __file__, "--inside", *sys.argv[1:]])
+
+
+def raise_loopback():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        request = struct.pack("16sh14x", b"lo", 0)
+        flags = struct.unpack("16sh14x", fcntl.ioctl(any_socket, SIOCGIFFLAGS, request))[1]
+        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
+
+
+def kernel_counters():
+    """Those of LOST, of this namespace."""
+    counted = {}
+    for name in ("netstat", "snmp"):
+        lines = pathlib.Path(f"/proc/self/net/{name}").read_text().splitlines()
+        for names, values in zip(lines[::2], lines[1::2]):
+            counted.update(zip(names.split()[1:], map(int, values.split()[1:])))
+    return {name: counted[name] for name in LOST}
+
+
+def compile_burst(directory):
+    program = pathlib.Path(directory) / "burst"
+    compiler = shlex.split(os.environ.get("CXX", "c++"))
+    subprocess.run([*compiler, "-std=c++20", "-O2", "-o", str(program), str(HERE / "burst.cc"), "-pthread"], check=True)
+    return program
+
+
+def measure(program, arguments, processors):
+    with Daemon("tcp://127.0.0.1:0") as daemon:
+        os.sched_setaffinity(daemon.pid, {processors[0]})
+        before = kernel_counters()
+        done = subprocess.run([str(program), str(daemon.address()[1]), str(arguments.connects), str(arguments.quiet)],
+                              stdout=subprocess.PIPE, text=True, check=True,
+                              preexec_fn=lambda: os.sched_setaffinity(0, {processors[-1]}))
+        after = kernel_counters()
+    return json.loads(done.stdout), {name: after[name] - before[name] for name in LOST}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--connects", type=int, default=10_000, help="how many at once (10000)")
+    parser.add_argument("--quiet", type=int, default=2, help="who ask meanwhile (2)")
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--stall-ms-max", type=float, default=50)
+    parser.add_argument("--somaxconn", type=int, default=4096, help="the kernel's own default (4096)")
+    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if not arguments.inside:
+        enter_namespace()
+    raise_loopback()
+    SOMAXCONN.write_text(str(arguments.somaxconn))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    processors = sorted(os.sched_getaffinity(0))
+    met = True
+    with tempfile.TemporaryDirectory() as directory:
+        program = compile_burst(directory)
+        for _ in range(arguments.rounds):
+            figures, lost = measure(program, arguments, processors)
+            print(f"{figures['answered']} of {arguments.connects} answered in {figures['answered_ms']:.0f} ms; "
+                  f"all connects were begun after {figures['begun_ms']:.0f} ms")
+            print("lost: " + "  ".join(f"{name} {count}" for name, count in lost.items()))
+            for name in ("idle", "burst"):
+                pings = figures[name]
+                print(f"ping {name:5}  p50 {pings['p50_ms']:6.2f} ms   p99 {pings['p99_ms']:6.2f} ms   "
+                      f"max {pings['max_ms']:6.2f} ms   ({pings['pings']} pings)")
+            print(f"the asking itself was late by {figures['sender_late_ms_max']:.2f} ms at most")
+            met = (met and figures["answered"] == arguments.connects and not any(lost.values())
+                   and figures["burst"]["max_ms"] < arguments.stall_ms_max)
+    print("met" if met else f"NOT MET: all answered, nothing lost, no stall of {arguments.stall_ms_max:g} ms")
+    sys.exit(0 if met else 1)
+
+
+main()
