@@ -77,6 +77,19 @@ bool bind_to(const Fd& fd, const SocketAddress& address) {
     return ::bind(fd.get(), raw(address), address.length) == 0;
 }
 
+// The kernel copies and checks a list of pieces before it looks at them: a single piece, which most
+// queues are, goes without one.
+ssize_t send_pieces(int fd, std::span<const iovec> from) {
+    if (from.size() == 1) {
+        return ::send(fd, from.front().iov_base, from.front().iov_len, send_flags);
+    }
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(from.data()); // NOLINT: sendmsg does not write through it
+    using Count = decltype(message.msg_iovlen);
+    message.msg_iovlen = static_cast<Count>(std::min<std::size_t>(from.size(), IOV_MAX));
+    return ::sendmsg(fd, &message, send_flags);
+}
+
 } // namespace
 
 IoResult read_some(int fd, std::span<const iovec> into) {
@@ -95,12 +108,8 @@ IoResult read_some(int fd, std::span<const iovec> into) {
 }
 
 IoResult write_some(int fd, std::span<const iovec> from) {
-    msghdr message{};
-    message.msg_iov = const_cast<iovec*>(from.data()); // NOLINT: sendmsg does not write through it
-    using Count = decltype(message.msg_iovlen);
-    message.msg_iovlen = static_cast<Count>(std::min<std::size_t>(from.size(), IOV_MAX));
     while (true) {
-        const ssize_t count = ::sendmsg(fd, &message, send_flags);
+        const ssize_t count = send_pieces(fd, from);
         if (count >= 0) {
             return {IoStatus::ok, static_cast<std::size_t>(count)};
         }
