@@ -116,7 +116,9 @@ bool check_session(const Snapshot& snapshot, const SavedSession& session) {
         !decoder.restore(session.decoder, session.stream.input.size())) {
         return false;
     }
+    std::uint64_t waiting = 0;
     for (const SavedWindow& window : session.output) {
+        waiting += window.to - std::uint64_t{window.from};
         if (window.chunk >= snapshot.chunks.size()) {
             return false;
         }
@@ -126,6 +128,9 @@ bool check_session(const Snapshot& snapshot, const SavedSession& session) {
             (window.from == window.to) != notice) {
             return false;
         }
+    }
+    if (waiting > UINT32_MAX / 2 || (session.parked && !session.member)) {
+        return false;
     }
     return !session.member || check_member(snapshot, session);
 }

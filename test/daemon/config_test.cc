@@ -435,7 +435,7 @@ TEST_CASE("Config: a wrong value is named with key, line, column and what is all
     check_refused(load_text("[limits]\nrooms_max = 0\n"), 78, "FILE:2:13: limits.rooms_max: \"0\"");
     check_refused(load_text("[limits]\nrooms_max = -5\n"), 78, "from 1 to 10000000");
     check_refused(load_text("log_level = \"loud\"\n"), 78, "one of debug info warning error");
-    check_refused(load_text("log_format = \"xml\"\n"), 78, "one of text json");
+    check_refused(load_text("log_format = \"xml\"\n"), 78, "one of auto text json");
     check_refused(load_text("name = \"two words\"\n"), 78, "one word");
     check_refused(load_text("listen = []\n"), 78, "at least one address");
     check_refused(load_text("listen = [\"tcp://nowhere\"]\n"), 78, "no port");
@@ -581,7 +581,7 @@ TEST_CASE("Config: --print-config is a file that gives the same configuration ag
          {"name = \"from-file\"  # file " + file.path() + ":1\n",
           std::string("log_level = \"debug\"  # env ROOMD_LOG_LEVEL\n"),
           std::string("rooms_max = 7  # flag --rooms-max\n"), std::string("]  # flag --listen\n"),
-          std::string("log_format = \"text\"  # default\n"),
+          std::string("log_format = \"auto\"  # default\n"),
           "[[room]]  # file " + file.path() + ":2\n"}) {
         CAPTURE(part);
         CHECK(printed.output.find(part) != std::string::npos);

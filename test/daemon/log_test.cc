@@ -214,6 +214,17 @@ const std::vector<std::string>& injections() {
 
 } // namespace
 
+TEST_CASE("Log: an entry for the journal has the line as its message and each field apart") {
+    CHECK(render_entry(LogLevel::warning, "closed",
+                       {{"nick", "ann"}, {"text", "a\nb"}, {"bytes", std::uint64_t{7}}}) ==
+          "SYSLOG_IDENTIFIER=roomd\nPRIORITY=4\n"
+          "MESSAGE=closed nick=ann text=\"a\\nb\" bytes=7\n"
+          "ROOMD_EVENT=closed\nROOMD_NICK=ann\nROOMD_TEXT=\"a\\nb\"\nROOMD_BYTES=7\n");
+    // Whatever a client chose, it begins no field of its own.
+    const std::string entry = render_entry(LogLevel::info, "x", {{"k", "v\nPRIORITY=0"}});
+    CHECK(entry.find("\nPRIORITY=0") == std::string::npos);
+}
+
 TEST_CASE("Log: a text line is time, level, event and key=value") {
     const std::string text = logged(LogFormat::text, LogLevel::debug, [](Log& log) {
         log.line(LogLevel::info, "closed",
