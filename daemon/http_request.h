@@ -18,7 +18,7 @@
 
 namespace roomd {
 
-inline constexpr std::size_t http_head_bytes_max = 8 * 1024;
+inline constexpr std::size_t http_head_bytes_max = std::size_t{8} * 1024;
 
 /// What a request can come to (RFC 9110, section 15), as far as its head tells.
 enum class HttpStatus : std::uint16_t {

@@ -142,7 +142,7 @@ void Inheritance::restore(Server& server, Log& log) {
     const std::size_t lost = server.restore(*snapshot_, std::move(contents_.sockets));
     const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
         sys::monotonic_now().time_since_epoch());
-    const std::uint64_t now_us = static_cast<std::uint64_t>(now.count());
+    const auto now_us = static_cast<std::uint64_t>(now.count());
     log.line(lost == 0 ? LogLevel::info : LogLevel::error, "continued",
              {{"connections", std::uint64_t{server.session_count()}},
               {"lost", std::uint64_t{lost}},

@@ -124,6 +124,35 @@ std::unique_ptr<Admin> open_admin(const AdminHost& host, const Endpoint& endpoin
                                    std::move(socket.file));
 }
 
+void say_ready(const Server& server, Supervisor& supervisor, Log& log) {
+    log.line(LogLevel::info, "ready",
+             {{"version", version()},
+              {"poller", Poller::name()},
+              {"memory_bytes_max", server.memory_bytes_max()}});
+    supervisor.ready(Heartbeat::status_of(server));
+    show_welcome(server);
+}
+
+void say_goodbye(Server& server, EventLoop& loop) {
+    if (server.session_count() > 0) {
+        server.stop();
+        loop.run();
+    }
+}
+
+// Until it is over. True: because another process goes on.
+bool run(EventLoop& loop, Handover& handover) {
+    while (true) {
+        loop.run();
+        if (!handover.due()) {
+            return false;
+        }
+        if (handover.carry_out()) {
+            return true;
+        }
+    }
+}
+
 int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor& supervisor,
           InheritedSockets& inherited, Inheritance inheritance) {
     EventLoop loop;
@@ -159,33 +188,19 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor
     } catch (const std::exception&) {
         // Nobody can come any more; those who are here are told.
         inheritance.restore(server, log);
-        if (server.session_count() > 0) {
-            server.stop();
-            loop.run();
-        }
+        say_goodbye(server, loop);
         throw;
     }
     inheritance.restore(server, log);
     if (!orders.stopping()) {
-        log.line(LogLevel::info, "ready",
-                 {{"version", version()},
-                  {"poller", Poller::name()},
-                  {"memory_bytes_max", server.memory_bytes_max()}});
-        supervisor.ready(Heartbeat::status_of(server));
-        show_welcome(server);
+        say_ready(server, supervisor, log);
     }
-    while (true) {
-        loop.run();
-        if (!handover.due()) {
-            break;
-        }
-        if (handover.carry_out()) {
-            signals.ignore_from_now(); // nobody here has anything left to lose
-            static_cast<void>(server.release()); // closes them here; they are open elsewhere
-            return EX_OK;
-        }
+    const bool handed_over = run(loop, handover);
+    signals.ignore_from_now(); // nobody here has anything left to lose
+    if (handed_over) {
+        static_cast<void>(server.release()); // closes them here; they are open elsewhere
+        return EX_OK;
     }
-    signals.ignore_from_now();
     if (admin != nullptr) {
         admin->finish();
     }

@@ -52,7 +52,8 @@ TEST_CASE("HttpRequestReader: the path is the target's, without query and author
         {"HTTP://127.0.0.1:9888/readyz?x=/y", "/readyz"},
     }};
     for (const auto& [target, path] : targets) {
-        CAPTURE(target);
+        const std::string_view shown = target; // a binding cannot be captured
+        CAPTURE(shown);
         const HttpRequestReader reader =
             read_whole("GET " + std::string(target) + " HTTP/1.0\r\n\r\n");
         REQUIRE(reader.verdict() == HttpStatus::ok);
@@ -85,7 +86,8 @@ TEST_CASE("HttpRequestReader: a broken request line is 400, other methods 405, v
         {"get / HTTP/1.1", 405},
     }};
     for (const auto& [line, status] : lines) {
-        CAPTURE(line);
+        const std::string_view shown = line; // a binding cannot be captured
+        CAPTURE(shown);
         CHECK(verdict_of(std::string(line) + "\r\n") == status);
     }
 }

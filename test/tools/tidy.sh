@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs clang-tidy over every source file that this system compiles, or over those named: tidy.sh [FILE.cc]...
+# Runs clang-tidy over every source file that this system compiles, or over those named, or over all but the tests:
+# tidy.sh [FILE.cc... | --shipped]
 # It reads the flags of two clang builds, so that it sees what clang sees; nothing is compiled for it. (The backend of
 # the other system has no headers here: the macOS cross-build is what reads it.)
 set -euo pipefail
@@ -18,5 +19,5 @@ for entry in json.load(open(sys.argv[1] + "/compile_commands.json")):
 {
     sources_of build-clang | sed 's/^/build-clang /'
     sources_of build-fuzz | grep '^test/fuzz/' | sed 's/^/build-fuzz /'
-} | if [[ $# -gt 0 ]]; then grep -F "$(printf ' %s\n' "$@")"; else cat; fi |
+} | if [[ ${1:-} == --shipped ]]; then grep -v ' test/'; elif [[ $# -gt 0 ]]; then grep -F "$(printf ' %s\n' "$@")"; else cat; fi |
     xargs -n 2 -P "${JOBS:-2}" clang-tidy --quiet --extra-arg=-Wno-unknown-warning-option -p
