@@ -48,7 +48,9 @@ std::vector<ChunkRef> restore_chunks(const Snapshot& snapshot, Arena& arena) {
             chunk->mark(UINT32_MAX, mark.number); // whoever it came from has had its run
             begin = mark.end;
         }
-        chunk->append(saved.bytes.substr(begin));
+        if (begin < saved.bytes.size()) { // all of it, if nobody marks its units
+            chunk->append(saved.bytes.substr(begin));
+        }
         for (const SavedLost& lost : saved.lost) {
             chunk->lost().push_back({labels[lost.label], lost.first, lost.last, lost.count});
         }
