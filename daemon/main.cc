@@ -124,6 +124,16 @@ std::unique_ptr<Admin> open_admin(const AdminHost& host, const Endpoint& endpoin
                                    std::move(socket.file));
 }
 
+// All that was handed over but the socket for commands.
+void adopt_all(Server& server, InheritedSockets& inherited,
+               const std::optional<Endpoint>& commanded) {
+    for (auto& [name, socket] : inherited) {
+        if (!commanded || commanded->path != name) {
+            server.adopt(name, std::move(socket));
+        }
+    }
+}
+
 void say_ready(const Server& server, Supervisor& supervisor, Log& log) {
     log.line(LogLevel::info, "ready",
              {{"version", version()},
@@ -166,11 +176,7 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor
     orders.set_upgrade(handover);
     sys::let_signals_in(); // a process before us may have made them wait
     const std::optional<Endpoint> commanded = admin_endpoint(config, inherited);
-    for (auto& [name, socket] : inherited) {
-        if (!commanded || commanded->path != name) {
-            server.adopt(name, std::move(socket));
-        }
-    }
+    adopt_all(server, inherited, commanded);
     if (config.insecure_public) {
         log.line(
             LogLevel::warning, "insecure_public",

@@ -26,6 +26,16 @@ std::string fresh_nonce() {
     }
     return nonce;
 }
+
+std::string readiness(const Server& server) {
+    if (server.ready()) {
+        return "ready\n";
+    }
+    if (server.phase() == Server::Phase::draining) {
+        return "draining\n";
+    }
+    return server.stopping() ? "stopping\n" : "starting\n";
+}
 } // namespace
 
 MetricsPages::MetricsPages(Server& server) : server_(server), born_(sys::wall_now()) {}
@@ -40,11 +50,7 @@ HttpAnswer MetricsPages::answer(std::string_view path) {
         answer.body = "ok\n"; // the loop turns, or nobody would say so
     } else if (path == "/readyz") {
         answer.status = server_.ready() ? HttpStatus::ok : HttpStatus::unavailable;
-        answer.body = std::string(server_.ready()                              ? "ready"
-                                  : server_.phase() == Server::Phase::draining ? "draining"
-                                  : server_.stopping()                         ? "stopping"
-                                                                               : "starting") +
-                      "\n";
+        answer.body = readiness(server_);
     } else if (path == "/") {
         answer = status_page(fresh_nonce());
     } else {

@@ -61,7 +61,7 @@ public:
 
     /// Takes over a new configuration, all or nothing: listeners that are new are bound first; if
     /// one cannot be, nothing changes and `error` says why.
-    [[nodiscard]] bool reload(const Config& config, std::string& error);
+    [[nodiscard]] bool reload(const Config& given, std::string& error);
 
     /// First call: no more accepts, a goodbye to everybody, drain, then the loop stops. Second:
     /// stops at once.

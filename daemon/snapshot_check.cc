@@ -69,12 +69,9 @@ bool check_room(const SavedRoom& room) {
         room.history.size() >= room.next_id) {
         return false;
     }
-    for (const HistoryEntry& said : room.history) {
-        if (!is_word(said.nick)) { // the text was looked at when it was read
-            return false;
-        }
-    }
-    return true;
+    return std::all_of(room.history.begin(), room.history.end(), [](const HistoryEntry& said) {
+        return is_word(said.nick); // the text was looked at when it was read
+    });
 }
 
 bool check_replay(const Snapshot& snapshot, const SavedMember& member) {
