@@ -163,8 +163,17 @@ bool run(EventLoop& loop, Handover& handover) {
     }
 }
 
-int serve(std::span<char*> arguments, const Config& config, Log& log, Supervisor& supervisor,
-          InheritedSockets& inherited, Inheritance inheritance) {
+// What whoever started this process has given it.
+struct Given {
+    Supervisor supervisor;
+    InheritedSockets inherited;
+    Inheritance inheritance;
+};
+
+int serve(std::span<char*> arguments, const Config& config, Log& log, Given& given) {
+    Supervisor& supervisor = given.supervisor;
+    InheritedSockets& inherited = given.inherited;
+    Inheritance& inheritance = given.inheritance;
     EventLoop loop;
     Server server(loop, config, log);
     Operator orders(arguments, server, log, supervisor);
@@ -231,15 +240,13 @@ int main(int argc, char** argv) {
         if (loaded.probe_state >= 0) {
             return probe_state(loaded.probe_state);
         }
-        Supervisor supervisor = Supervisor::from_environment();
-        InheritedSockets inherited = inherited_sockets();
-        inheritance.take_from(inherited, supervisor);
+        Given given{Supervisor::from_environment(), inherited_sockets(), std::move(inheritance)};
+        given.inheritance.take_from(given.inherited, given.supervisor);
         Log log(loaded.config.log_format, loaded.config.log_level,
                 loaded.config.limits.log_lines_per_second_max);
         try {
             Operator::log_warnings(log, loaded);
-            return serve(arguments, loaded.config, log, supervisor, inherited,
-                         std::move(inheritance));
+            return serve(arguments, loaded.config, log, given);
         } catch (const std::system_error& error) {
             log.line(LogLevel::error, "cannot_start", {{"error", error.what()}});
             return exit_code_of(error);
