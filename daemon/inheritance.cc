@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 namespace roomd {
 
