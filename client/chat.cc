@@ -29,8 +29,9 @@ constexpr std::uint32_t flush_bytes_max = 256 * 1024;
 constexpr int lines_per_tick_max = 1024;
 // Text that is no frame is read up to its line end, or as far as this.
 constexpr std::size_t first_text_bytes_max = 256;
-// As roomd's own defaults: a server that vanished is noticed in half a minute once one speaks.
-constexpr sys::KeepAlive keep_alive{60, 10, 3, 30'000};
+// A server that vanished is noticed in half a minute, by three lost probes or by words that are not
+// acknowledged.
+constexpr sys::KeepAlive keep_alive{15, 5, 3, 30'000};
 
 } // namespace
 

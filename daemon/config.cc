@@ -157,6 +157,20 @@ std::string refuse_rooms(const std::vector<GivenRoom>& rooms) {
     return {};
 }
 
+// tcp(7): TCP_USER_TIMEOUT overrides the number of probes.
+std::string warn_of_probes(const Limits& limits) {
+    const std::uint64_t needed =
+        1000 * (limits.keepalive_idle_s +
+                std::uint64_t{limits.keepalive_interval_s} * limits.keepalive_probes);
+    if (limits.user_timeout_ms >= needed) {
+        return {};
+    }
+    return "with user_timeout_ms = " + std::to_string(limits.user_timeout_ms) +
+           " one lost keep-alive probe can end a quiet TCP connection: from " +
+           std::to_string(needed) +
+           " on (keepalive_idle_s + keepalive_interval_s * keepalive_probes) all probes count";
+}
+
 ConfigResult exits(int code, std::string output, std::string error) {
     return ConfigResult{ConfigAction::exit, code, std::move(output), std::move(error), {}, {}};
 }
@@ -251,6 +265,9 @@ ConfigResult load_config(int argc, const char* const* argv, const char* const* e
     Merged merged = merge(file, variables.given, line.given);
     if (!merged.error.empty()) {
         return fails(merged.exit_code, merged.error);
+    }
+    if (std::string warning = warn_of_probes(merged.config.limits); !warning.empty()) {
+        variables.warnings.push_back(std::move(warning));
     }
     if (line.print_config) {
         return exits(0, print_config(merged), "");

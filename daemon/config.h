@@ -46,7 +46,8 @@ struct Limits {
     std::uint32_t keepalive_idle_s = 60;
     std::uint32_t keepalive_interval_s = 10;
     std::uint32_t keepalive_probes = 3;
-    std::uint32_t user_timeout_ms = 30'000; // TCP_USER_TIMEOUT
+    // TCP_USER_TIMEOUT: keep-alive probes count only as far as it goes, see tcp(7).
+    std::uint32_t user_timeout_ms = 90'000;
 
     // fairness, per turn of the reactor
     std::uint32_t accepts_per_tick_max = 128;
@@ -147,7 +148,7 @@ struct ConfigResult {
     std::string error;  // for stderr: names the option, file, line and column, and the way out
     Config config;      // valid if action == run
     std::vector<std::string>
-        warnings;         // for the log, one line each: ROOMD_* variables that nothing reads
+        warnings;         // for the log, one line each: what is allowed and hardly meant
     int probe_state = -1; // a descriptor: say whether its state can be taken over, and exit
 };
 

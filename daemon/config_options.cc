@@ -91,7 +91,7 @@ constexpr std::array table = {
     Setting{"keepalive_probes", limits, &L::keepalive_probes, count, 1, tcp_probes_max,
             "TCP: this many unanswered probes and the peer is dead", Effect::newcomers},
     Setting{"user_timeout_ms", limits, &L::user_timeout_ms, ms, 1, hour_ms,
-            "TCP: sent bytes unacknowledged this long and the peer is dead", Effect::newcomers},
+            "TCP: bytes or probes unanswered this long and the peer is dead", Effect::newcomers},
 
     Setting{"accepts_per_tick_max", limits, &L::accepts_per_tick_max, count, 1, backlog_max,
             "new connections taken in one turn", Effect::restart},

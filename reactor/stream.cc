@@ -82,7 +82,11 @@ void Stream::read() {
             break;
         case IoStatus::end:
             input_ended_ = true;
-            owner_->on_end_of_input(*this);
+            if (write_failed_ && !peer_finished_) {
+                close_now(failure_); // an error is told once, and the write has been told it
+            } else {
+                owner_->on_end_of_input(*this);
+            }
             break;
         case IoStatus::failed:
             close_now(end_of(result));
@@ -91,7 +95,7 @@ void Stream::read() {
     }
     const bool more_to_hear = readable_ && !input_ended_ && !reading_paused_;
     if (state_ == State::open && write_failed_ && !input_pending_ && !more_to_hear) {
-        close_now(StreamEnd::reset); // everything the peer managed to say has been heard
+        close_now(failure_); // everything the peer managed to say has been heard
     }
     if (state_ != State::closed) {
         input_.settle(host_->blocks);
@@ -135,7 +139,8 @@ void Stream::read_and_discard() {
 }
 
 StreamEnd Stream::end_of(const IoResult& failure) const {
-    return failure.error == ETIMEDOUT && !output_.empty() ? StreamEnd::stalled : StreamEnd::reset;
+    // Without a refusal before, what waits has only just come: a keep-alive probe found nobody.
+    return failure.error == ETIMEDOUT && blocked_ ? StreamEnd::stalled : StreamEnd::reset;
 }
 
 void Stream::close_after_flush() {

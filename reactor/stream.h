@@ -192,6 +192,8 @@ private:
     bool reading_paused_ : 1 = false;
     bool input_ended_ : 1 = false;
     bool write_failed_ : 1 = false;
+    bool peer_finished_ : 1 = false;       // before the write failed; the end is still to be read
+    StreamEnd failure_ = StreamEnd::reset; // of the write
     Fd fd_;
     StreamHost* host_;
     StreamOwner* owner_;

@@ -2,6 +2,7 @@
 #include "reactor/sys.h"
 
 #include <array>
+#include <cerrno>
 #include <cstddef>
 #include <span>
 
@@ -124,12 +125,13 @@ void Stream::after_flush() {
 }
 
 void Stream::write_failed(const IoResult& failure) {
-    const StreamEnd end = end_of(failure);
+    failure_ = end_of(failure);
+    peer_finished_ = failure.error == EPIPE;
     output_.clear();
     write_failed_ = true;
     blocked_ = false;
     if (state_ != State::open || reading_paused_ || input_ended_) {
-        close_now(end);
+        close_now(failure_);
     } else {
         // The peer may have said something before it went: read() hears it and then closes.
         host_->loop.again(key_, Ready::readable);

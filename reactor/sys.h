@@ -105,7 +105,9 @@ struct KeepAlive {
     std::uint32_t user_timeout_ms;
 };
 
-/// TCP only, a no-op otherwise: TCP_NODELAY and keep-alive as given. Best effort.
+/// TCP only, a no-op otherwise: TCP_NODELAY and keep-alive as given. Best effort. On Linux the user
+/// timeout overrides the number of probes (tcp(7)): below idle + interval * probes, the first probe
+/// that is lost ends a quiet connection.
 void tune_stream(int fd, const KeepAlive& keep_alive);
 
 // --- Unix socket files ---

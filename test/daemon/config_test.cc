@@ -499,6 +499,18 @@ TEST_CASE("Config: a variable that nothing reads is told as a warning") {
     CHECK(result.config.name == "y");
 }
 
+TEST_CASE("Config: a user timeout that cuts the keep-alive probes short is told as a warning") {
+    CHECK(load({}).warnings.empty());
+    CHECK(load({"--user-timeout-ms=90s"}).warnings.empty());
+    CHECK(load({"--user-timeout-ms=60s", "--keepalive-idle-s=30"}).warnings.empty());
+    for (const char* const option : {"--user-timeout-ms=89999", "--keepalive-idle-s=61",
+                                     "--keepalive-interval-s=11", "--keepalive-probes=4"}) {
+        const ConfigResult result = load({option});
+        REQUIRE(result.warnings.size() == 1);
+        CHECK(result.warnings[0].starts_with("with user_timeout_ms = "));
+    }
+}
+
 TEST_CASE("Config: no file, a directory and no permission are exit code 66") {
     check_refused(load({"-c", "/nonexistent/roomd.toml"}), 66, "/nonexistent/roomd.toml: ");
     check_refused(load({}, {"ROOMD_CONFIG=/nonexistent/roomd.toml"}), 66, "o such file");

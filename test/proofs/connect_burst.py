@@ -15,14 +15,11 @@ processor and the load (burst.cc, compiled here with $CXX) another. Daemon and l
 """
 
 import argparse
-import fcntl
 import json
 import os
 import pathlib
 import resource
 import shlex
-import socket
-import struct
 import subprocess
 import sys
 import tempfile
@@ -30,34 +27,11 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "blackbox"))
 
-from roomd_harness import Daemon  # noqa: E402 (the path has to be known first)
+import network_namespace  # noqa: E402 (the path has to be known first)
+from roomd_harness import Daemon  # noqa: E402
 
-SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 LOST = ("ListenDrops", "ListenOverflows", "TCPTimeouts", "TCPReqQFullDrop", "RetransSegs")
 SOMAXCONN = pathlib.Path("/proc/sys/net/core/somaxconn")
-
-
-def enter_namespace():
-    """Runs this script again in a network namespace of its own."""
-    users = [] if os.geteuid() == 0 else ["--map-root-user"]
-    os.execvp("unshare", ["unshare", *users, "--net", sys.executable, __file__, "--inside", *sys.argv[1:]])
-
-
-def raise_loopback():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
-        request = struct.pack("16sh14x", b"lo", 0)
-        flags = struct.unpack("16sh14x", fcntl.ioctl(any_socket, SIOCGIFFLAGS, request))[1]
-        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | IFF_UP))
-
-
-def kernel_counters():
-    """Those of LOST, of this namespace."""
-    counted = {}
-    for name in ("netstat", "snmp"):
-        lines = pathlib.Path(f"/proc/self/net/{name}").read_text().splitlines()
-        for names, values in zip(lines[::2], lines[1::2]):
-            counted.update(zip(names.split()[1:], map(int, values.split()[1:])))
-    return {name: counted[name] for name in LOST}
 
 
 def compile_burst(directory):
@@ -70,11 +44,11 @@ def compile_burst(directory):
 def measure(program, arguments, processors):
     with Daemon("tcp://127.0.0.1:0") as daemon:
         os.sched_setaffinity(daemon.pid, {processors[0]})
-        before = kernel_counters()
+        before = network_namespace.kernel_counters(*LOST)
         done = subprocess.run([str(program), str(daemon.address()[1]), str(arguments.connects), str(arguments.quiet)],
                               stdout=subprocess.PIPE, text=True, check=True,
                               preexec_fn=lambda: os.sched_setaffinity(0, {processors[-1]}))
-        after = kernel_counters()
+        after = network_namespace.kernel_counters(*LOST)
     return json.loads(done.stdout), {name: after[name] - before[name] for name in LOST}
 
 
@@ -85,11 +59,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--stall-ms-max", type=float, default=50)
     parser.add_argument("--somaxconn", type=int, default=4096, help="the kernel's own default (4096)")
-    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if not arguments.inside:
-        enter_namespace()
-    raise_loopback()
+    network_namespace.enter()
     SOMAXCONN.write_text(str(arguments.somaxconn))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

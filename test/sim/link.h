@@ -80,6 +80,7 @@ struct Link {
     bool delivering = false; // an event is under way
     bool telling = false;
     bool broken = false;      // a reset has reached the daemon's end
+    bool reset_told = false;  // and a call has failed with it: the kernel tells an error once
     bool peer_closed = false; // the peer will neither read nor write
     bool peer_reset = false;  // a reset has reached the peer
     bool daemon_closed = false;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace roomd::sim {
 
@@ -79,7 +80,9 @@ IoResult World::read(int fd, std::span<const iovec> into) {
         unread_.erase(fd);
         note("read-end", id, link->broken ? 1 : 0);
         ++moved_;
-        return link->broken ? IoResult{IoStatus::failed, 0, ECONNRESET} : IoResult{IoStatus::end};
+        return link->broken && !std::exchange(link->reset_told, true)
+                   ? IoResult{IoStatus::failed, 0, ECONNRESET}
+                   : IoResult{IoStatus::end};
     }
     if (count == 0 || chance_.permille(faults_.blocked_read)) {
         link->read_told = false;
@@ -120,7 +123,8 @@ IoResult World::write(int fd, std::span<const iovec> from) {
     if (link->broken || (link->peer_closed && link->is_unix)) {
         note("write-dead", id);
         ++moved_;
-        return {IoStatus::failed, 0, link->broken ? ECONNRESET : EPIPE};
+        const bool reset = link->broken && !std::exchange(link->reset_told, true);
+        return {IoStatus::failed, 0, reset ? ECONNRESET : EPIPE};
     }
     if (chance_.permille(faults_.no_buffers)) {
         link->no_buffers = true;
