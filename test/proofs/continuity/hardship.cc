@@ -21,7 +21,8 @@ Duration Hardship::within(std::uint64_t least_ms, std::uint64_t most_ms) {
 void Hardship::doze() {
     for (Nap& nap : naps_) {
         if (!nap.asleep && nap.member->present()) {
-            if (nap.member->part.dialect.format == Format::event) {
+            // Who has not been shown the last one is served: it would only be owed more and more.
+            if (nap.member->part.dialect.format == Format::event && !nap.member->awaits_history()) {
                 nap.member->ask_history();
             }
             nap.member->stream().pause_reading();

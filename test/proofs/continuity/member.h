@@ -64,6 +64,8 @@ public:
     /// does not read. Event format only.
     void ask_history();
 
+    [[nodiscard]] bool awaits_history() const { return histories_ > 0; }
+
     [[nodiscard]] bool present() const { return state_ == State::present; }
 
     [[nodiscard]] bool away() const { return state_ == State::away; }
