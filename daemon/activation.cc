@@ -14,6 +14,7 @@ namespace roomd {
 namespace {
 
 constexpr int first_descriptor = 3; // SD_LISTEN_FDS_START
+constexpr int count_max = 1 << 20;  // fs.nr_open of most systems; more is nonsense
 
 // The variable's value, and the variable gone.
 std::string take_variable(const char* name) {
@@ -44,7 +45,7 @@ std::vector<std::pair<std::string, Fd>> inherited_sockets() {
     const int count = number_of(take_variable("LISTEN_FDS"));
     const std::string names = take_variable("LISTEN_FDNAMES");
     std::vector<std::pair<std::string, Fd>> sockets;
-    if (pid != ::getpid()) {
+    if (pid != ::getpid() || count > count_max) {
         return sockets;
     }
     std::string_view rest = names;
@@ -52,7 +53,9 @@ std::vector<std::pair<std::string, Fd>> inherited_sockets() {
         const std::size_t end = rest.find(':');
         const std::string_view name = rest.substr(0, end);
         rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
-        static_cast<void>(::fcntl(fd, F_SETFD, FD_CLOEXEC));
+        if (::fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+            continue; // nothing is there, and the number will be something else's
+        }
         static_cast<void>(::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK));
         sockets.emplace_back(name.empty() ? "unknown" : name, Fd(fd));
     }

@@ -15,7 +15,8 @@
 namespace roomd {
 
 /// Name (FileDescriptorName=, "unknown" without one) and descriptor of each, close-on-exec and
-/// non-blocking. Empty when LISTEN_PID is not this process. The variables are taken out of the
+/// non-blocking; without those that turn out to be closed. Empty when LISTEN_PID is not this
+/// process. The variables are taken out of the
 /// environment, so that no child mistakes them for its own.
 [[nodiscard]] std::vector<std::pair<std::string, Fd>> inherited_sockets();
 

@@ -133,7 +133,7 @@ TEST_CASE("activation: without the variables, or with nonsense in them, nothing 
               unset("LISTEN_FDS");
               return taken();
           }).empty());
-    for (const char* count : {"0", "-1", "two", "", "2x"}) {
+    for (const char* count : {"0", "-1", "two", "", "2x", "1048577", "2147483647"}) {
         CAPTURE(count);
         CHECK(in_child([count] {
                   set_variables(own_pid(), count, "chat:debug");
@@ -144,6 +144,14 @@ TEST_CASE("activation: without the variables, or with nonsense in them, nothing 
               set_variables("nobody", "2", "chat:debug");
               return taken();
           }).empty());
+}
+
+TEST_CASE("activation: a number that is not open is nobody's") {
+    CHECK(in_child([] {
+              set_variables(own_pid(), "2", "chat:debug");
+              ::close(3);
+              return taken();
+          }) == "debug=4 ");
 }
 
 TEST_CASE("activation: the kernel says what a descriptor is good for") {
