@@ -139,25 +139,40 @@ bool read_source(std::string_view body, Sources::Saved& source) {
     return good && !in.failed();
 }
 
+// Where a count is kept; nullptr: this version does not count it.
+std::uint64_t* counter_of(Tag tag, std::string_view name, Counters& counters) {
+    if (tag == Tag::counters_total) {
+        for (const CounterField& total : counter_fields()) {
+            if (total.name == name) {
+                return &(counters.*total.field);
+            }
+        }
+    }
+    for (std::size_t limit = 0; tag == Tag::counters_limit && limit < limit_count; ++limit) {
+        if (name_of(static_cast<Limit>(limit)) == name) {
+            return &counters.hits[limit];
+        }
+    }
+    for (std::size_t reason = 0; tag == Tag::counters_close && reason < close_reason_count;
+         ++reason) {
+        if (word(static_cast<CloseReason>(reason)) == name) {
+            return &counters.closes[reason];
+        }
+    }
+    return nullptr;
+}
+
 bool read_counters(std::string_view body, Counters& counters) {
     RecordReader in(body);
     while (in.next()) {
         BodyReader values(in.body());
         const std::uint64_t value = values.u64();
-        const std::string_view name = values.rest();
         if (values.failed()) {
             return false;
         }
-        // What this version does not count is left behind.
-        for (const CounterField& total : counter_fields()) {
-            if (in.tag() == Tag::counters_total && total.name == name) {
-                counters.*total.field = value;
-            }
-        }
-        for (std::size_t limit = 0; limit < limit_count; ++limit) {
-            if (in.tag() == Tag::counters_limit && name_of(static_cast<Limit>(limit)) == name) {
-                counters.hits[limit] = value;
-            }
+        if (std::uint64_t* const counter = counter_of(in.tag(), values.rest(), counters);
+            counter != nullptr) {
+            *counter = value;
         }
     }
     return !in.failed();

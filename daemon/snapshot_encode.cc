@@ -2,6 +2,7 @@
 #include "daemon/snapshot_format.h"
 #include "daemon/snapshot_records.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace roomd {
@@ -28,6 +29,16 @@ std::uint64_t bits(std::initializer_list<bool> flags) {
         result |= static_cast<std::uint64_t>(flag) << place++;
     }
     return result;
+}
+
+// Read back, it is written the same again: beyond what a double holds exactly it is whole tokens.
+std::uint64_t in_millionths(double tokens) {
+    constexpr double fine_max = 1e9;
+    constexpr double tokens_max = 1e12; // longer than anybody is made to wait
+    return tokens < fine_max
+               ? static_cast<std::uint64_t>(std::llround(tokens * millionths))
+               : static_cast<std::uint64_t>(std::llround(std::min(tokens, tokens_max))) *
+                     static_cast<std::uint64_t>(millionths);
 }
 
 std::uint64_t milliseconds(Duration duration) {
@@ -129,7 +140,7 @@ void write_rates(RecordWriter& out, const SavedSession& session) {
     write_key(out, Tag::session_source, session.source);
     out.begin(Tag::session_rates);
     for (const BucketSaved& bucket : session.rates) {
-        out.u64(static_cast<std::uint64_t>(std::llround(bucket.spent * millionths)));
+        out.u64(in_millionths(bucket.spent));
         out.u64(bucket.age_ms);
     }
     out.end();
@@ -184,23 +195,27 @@ void write_session(RecordWriter& out, const SavedSession& session) {
     out.end();
 }
 
+void write_count(RecordWriter& out, Tag tag, std::uint64_t count, std::string_view name) {
+    if (count != 0) {
+        out.begin(tag);
+        out.u64(count);
+        out.bytes(name);
+        out.end();
+    }
+}
+
 void write_counters(RecordWriter& out, const Counters& counters) {
     out.begin(Tag::counters);
     for (const CounterField& total : counter_fields()) {
-        if (counters.*total.field != 0) {
-            out.begin(Tag::counters_total);
-            out.u64(counters.*total.field);
-            out.bytes(total.name);
-            out.end();
-        }
+        write_count(out, Tag::counters_total, counters.*total.field, total.name);
     }
     for (std::size_t limit = 0; limit < limit_count; ++limit) {
-        if (counters.hits[limit] != 0) {
-            out.begin(Tag::counters_limit);
-            out.u64(counters.hits[limit]);
-            out.bytes(name_of(static_cast<Limit>(limit)));
-            out.end();
-        }
+        write_count(out, Tag::counters_limit, counters.hits[limit],
+                    name_of(static_cast<Limit>(limit)));
+    }
+    for (std::size_t reason = 0; reason < close_reason_count; ++reason) {
+        write_count(out, Tag::counters_close, counters.closes[reason],
+                    word(static_cast<CloseReason>(reason)));
     }
     out.end();
 }

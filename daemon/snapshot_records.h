@@ -81,6 +81,7 @@ enum class Tag : std::uint16_t {
     // counters
     counters_total = 130, // u64, name
     counters_limit = 131, // u64 hits, name
+    counters_close = 132, // u64, the reason's word
 };
 
 class RecordWriter {
