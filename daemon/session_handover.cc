@@ -86,7 +86,7 @@ void Session::restore(Key key, const SavedSession& saved, const std::vector<Chun
         server_->tracer().set(member_, saved.member->traces);
         note_blocked();
     }
-    if (saved.patience || !saved.output.empty()) {
+    if (saved.patience || !saved.output.empty() || saved.ending) {
         arm();
     }
     if (saved.patience) {

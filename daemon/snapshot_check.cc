@@ -13,6 +13,10 @@ namespace {
 
 constexpr std::size_t epoch_bytes_max = 16;
 
+// What is counted goes on being counted: nobody comes near these, and nothing overflows.
+constexpr std::uint64_t next_id_max = INT64_MAX;
+constexpr std::uint32_t crowd_max = INT32_MAX;
+
 /// Folded; empty if it is no name.
 std::string folded(std::string_view text, NameKind kind) {
     const auto parsed = Name::parse(text, kind, ScriptPolicy::any);
@@ -66,7 +70,8 @@ bool check_chunk(const Snapshot& snapshot, const SavedChunk& chunk) {
 
 bool check_room(const SavedRoom& room) {
     if (!is_epoch(room.epoch) || !check_text(room.topic).valid || room.next_id == 0 ||
-        room.history.size() >= room.next_id) {
+        room.next_id > next_id_max || room.history.size() >= room.next_id ||
+        room.crowd_joined > crowd_max || room.crowd_left > crowd_max) {
         return false;
     }
     return std::all_of(room.history.begin(), room.history.end(), [](const HistoryEntry& said) {
@@ -76,20 +81,27 @@ bool check_room(const SavedRoom& room) {
 
 bool check_replay(const Snapshot& snapshot, const SavedMember& member) {
     const SavedReplay& replay = *member.replay;
-    if (replay.room >= snapshot.rooms.size() || replay.next == 0 || replay.first == 0) {
+    if (replay.room >= snapshot.rooms.size() || replay.first == 0 || replay.first > replay.next) {
         return false;
     }
     const bool seated =
         std::find(member.rooms.begin(), member.rooms.end(), replay.room) != member.rooms.end();
+    const std::uint64_t said_until = snapshot.rooms[replay.room].next_id;
     // One that has no end takes its seat when it has caught up: it must not have one.
-    return replay.end == UINT64_MAX ? replay.join && !seated : replay.next <= replay.end;
+    if (replay.end == UINT64_MAX) {
+        return replay.join && !seated && replay.next <= said_until;
+    }
+    return replay.next <= replay.end && replay.end <= said_until;
+}
+
+bool speaks_events(Framing framing) {
+    return framing == Framing::frame || framing == Framing::line;
 }
 
 bool check_member(const Snapshot& snapshot, const SavedSession& session) {
     const SavedMember& member = *session.member;
-    const Framing framing = session.decoder.framing;
     if (session.ending || !session.begun || member.format > Format::event ||
-        (framing != Framing::frame && framing != Framing::line)) {
+        !speaks_events(session.decoder.framing)) {
         return false;
     }
     std::vector<std::uint32_t> rooms = member.rooms;
@@ -99,6 +111,39 @@ bool check_member(const Snapshot& snapshot, const SavedSession& session) {
         return false;
     }
     return !member.replay || check_replay(snapshot, member);
+}
+
+// A queue is cut where units end, but for the one of which a part is sent; what is one reader's own
+// waits to its end.
+bool ends_well(const SavedChunk& chunk, const SavedWindow& window) {
+    if (chunk.kind == ChunkKind::notice) {
+        return window.from == 0 && window.to == 0;
+    }
+    if (window.from >= window.to) {
+        return false;
+    }
+    return chunk.kind == ChunkKind::own
+               ? window.to == chunk.bytes.size()
+               : std::binary_search(chunk.marks.begin(), chunk.marks.end(), SavedMark{window.to, 0},
+                                    [](const SavedMark& one, const SavedMark& other) {
+                                        return one.end < other.end;
+                                    });
+}
+
+bool check_output(const Snapshot& snapshot, const SavedSession& session) {
+    std::uint64_t waiting = 0;
+    for (const SavedWindow& window : session.output) {
+        if (window.chunk >= snapshot.chunks.size()) {
+            return false;
+        }
+        const SavedChunk& chunk = snapshot.chunks[window.chunk];
+        const bool notice = chunk.kind == ChunkKind::notice;
+        if (!ends_well(chunk, window) || (notice && !speaks_events(session.decoder.framing))) {
+            return false;
+        }
+        waiting += window.to - std::uint64_t{window.from};
+    }
+    return waiting <= UINT32_MAX / 2;
 }
 
 bool check_session(const Snapshot& snapshot, const SavedSession& session) {
@@ -113,23 +158,24 @@ bool check_session(const Snapshot& snapshot, const SavedSession& session) {
         !decoder.restore(session.decoder, session.stream.input.size())) {
         return false;
     }
-    std::uint64_t waiting = 0;
-    for (const SavedWindow& window : session.output) {
-        waiting += window.to - std::uint64_t{window.from};
-        if (window.chunk >= snapshot.chunks.size()) {
-            return false;
-        }
-        const SavedChunk& chunk = snapshot.chunks[window.chunk];
-        const bool notice = chunk.kind == ChunkKind::notice;
-        if (window.from > window.to || window.to > chunk.bytes.size() ||
-            (window.from == window.to) != notice) {
-            return false;
-        }
-    }
-    if (waiting > UINT32_MAX / 2 || (session.parked && !session.member)) {
+    if (!check_output(snapshot, session) || (session.parked && !session.member)) {
         return false;
     }
     return !session.member || check_member(snapshot, session);
+}
+
+/// Notes whose chunks wait in its queue. False: one that can only be in one queue, and once, is
+/// there already.
+bool take_chunks(const Snapshot& snapshot, const SavedSession& session, std::vector<bool>& taken) {
+    for (const SavedWindow& window : session.output) {
+        if (snapshot.chunks[window.chunk].kind != ChunkKind::shared) {
+            if (taken[window.chunk]) {
+                return false;
+            }
+            taken[window.chunk] = true;
+        }
+    }
+    return true;
 }
 
 /// How many of `items` come before the first that `good` refuses; all of them, if none.
@@ -169,8 +215,9 @@ bool check_snapshot(const Snapshot& snapshot, std::string& error) {
     if (bad != snapshot.rooms.size()) {
         return refuse("room", bad);
     }
+    std::vector<bool> taken(snapshot.chunks.size());
     bad = first_bad(snapshot.sessions, [&](const SavedSession& session) {
-        return check_session(snapshot, session) &&
+        return check_session(snapshot, session) && take_chunks(snapshot, session, taken) &&
                (!session.member || unique(nicks, folded(session.member->nick, NameKind::nick)));
     });
     return bad == snapshot.sessions.size() || refuse("connection", bad);

@@ -5,6 +5,7 @@ namespace roomd {
 
 namespace {
 constexpr std::uint8_t http_match_last = 14; // HttpMatch::no
+constexpr std::uint32_t skip_max = frame_bytes_ceiling + frame_header_bytes;
 } // namespace
 
 DecoderSaved Decoder::saved() const {
@@ -21,9 +22,14 @@ DecoderSaved Decoder::saved() const {
 }
 
 bool Decoder::restore(const DecoderSaved& saved, std::size_t unparsed_bytes) {
+    // Only a line is searched for its end, and not while it is dropped: the bytes behind it would
+    // be taken for searched. Only a frame's length says how much is to be skipped.
+    const bool searching =
+        saved.framing == Framing::line && !saved.skipping_line && !saved.after_flush && !saved.dead;
+    const bool skipping = saved.framing == Framing::frame;
     const bool possible = saved.framing <= Framing::automatic && saved.http <= http_match_last &&
-                          saved.scanned <= unparsed_bytes &&
-                          saved.skip <= frame_bytes_ceiling + frame_header_bytes;
+                          saved.scanned <= (searching ? unparsed_bytes : 0) &&
+                          saved.skip <= (skipping ? skip_max : 0);
     if (!possible) {
         return false;
     }

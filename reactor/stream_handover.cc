@@ -62,8 +62,10 @@ void Stream::continue_from(const StreamSaved& saved) {
     readable_ = true;
     input_pending_ = state_ == State::open;
     host_->loop.again(key_, Ready::readable);
-    if (state_ == State::draining) {
-        dirty(Urgency::urgent);
+    // The owner may be waiting to hear that nothing waits any more, which it was not told over
+    // there.
+    if (state_ != State::lingering) {
+        dirty(state_ == State::draining ? Urgency::urgent : Urgency::bulk);
     }
 }
 

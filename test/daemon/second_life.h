@@ -6,11 +6,12 @@
 #pragma once
 
 #include "daemon/server.h"
-#include "daemon/snapshot.h"
+#include "daemon/snapshot_format.h"
 #include "reactor/sys.h"
 
 #include <array>
 #include <cstdlib>
+#include <iostream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,7 +55,13 @@ inline std::size_t live_on(Snapshot& snapshot, const Config& config, Log& log) {
         }
         loop.tick(Duration::zero());
     }
-    static_cast<void>(server.save()); // and it can go on once more
+    // And it can go on once more.
+    const std::string bytes = encode_snapshot(server.save());
+    std::string error;
+    if (!decode_snapshot(bytes, error)) {
+        std::cerr << "it cannot go on once more: " << error << '\n';
+        std::abort();
+    }
     return lost;
 }
 

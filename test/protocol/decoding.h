@@ -20,7 +20,8 @@ namespace roomd::test {
 
 class Decoding {
 public:
-    Decoding(Framing framing, const DecoderLimits& limits) : decoder_(framing, limits) {}
+    Decoding(Framing framing, const DecoderLimits& limits)
+        : framing_(framing), limits_(&limits), decoder_(framing, limits) {}
 
     /// More bytes have come.
     void feed(std::string_view bytes) {
@@ -36,6 +37,15 @@ public:
     }
 
     void flush() { take(decoder_.flush_line(pending_)); }
+
+    /// Another decoder goes on in this one's place, with the bytes that are not parsed yet.
+    void hand_over() {
+        const DecoderSaved saved = decoder_.saved();
+        decoder_ = Decoder(framing_, *limits_);
+        const bool possible = decoder_.restore(saved, pending_.size());
+        assert(possible);
+        static_cast<void>(possible);
+    }
 
     [[nodiscard]] const std::vector<std::string>& found() const { return found_; }
 
@@ -75,6 +85,8 @@ private:
         return true;
     }
 
+    Framing framing_;
+    const DecoderLimits* limits_;
     Decoder decoder_;
     std::string pending_;
     std::vector<std::string> found_;
@@ -96,12 +108,28 @@ inline std::vector<std::string> decode(Framing framing, const DecoderLimits& lim
     return decoding.found();
 }
 
-/// One byte at a time.
+/// The whole stream, of which one decoder gets what is before `cut` and another the rest.
+inline std::vector<std::string> decode_by_two(Framing framing, const DecoderLimits& limits,
+                                              std::string_view stream, std::size_t cut) {
+    Decoding decoding(framing, limits);
+    decoding.feed(stream.substr(0, cut));
+    decoding.hand_over();
+    decoding.feed(stream.substr(cut));
+    decoding.finish();
+    return decoding.found();
+}
+
+enum class By { one_decoder, many };
+
+/// One byte at a time; each to another decoder, if there are many.
 inline std::vector<std::string> dribble(Framing framing, const DecoderLimits& limits,
-                                        std::string_view stream) {
+                                        std::string_view stream, By by = By::one_decoder) {
     Decoding decoding(framing, limits);
     for (const char byte : stream) {
         decoding.feed(std::string_view{&byte, 1});
+        if (by == By::many) {
+            decoding.hand_over();
+        }
     }
     decoding.finish();
     return decoding.found();

@@ -18,7 +18,9 @@
 #include <vector>
 
 using namespace roomd;
+using roomd::test::By;
 using roomd::test::decode;
+using roomd::test::decode_by_two;
 using roomd::test::dribble;
 using roomd::test::frame;
 using roomd::test::header;
@@ -188,6 +190,16 @@ bool same_when_cut_twice(const Stream& stream) {
     return true;
 }
 
+bool same_when_handed_over(const Stream& stream) {
+    const auto whole = decode(stream.framing, stream.limits, stream.bytes);
+    for (std::size_t cut = 0; cut <= stream.bytes.size(); ++cut) {
+        if (decode_by_two(stream.framing, stream.limits, stream.bytes, cut) != whole) {
+            return false;
+        }
+    }
+    return dribble(stream.framing, stream.limits, stream.bytes, By::many) == whole;
+}
+
 void check_all(const std::vector<Stream>& streams, std::size_t pairs_max) {
     std::size_t pairs = 0;
     for (std::size_t index = 0; index < streams.size(); ++index) {
@@ -225,6 +237,22 @@ TEST_CASE("Splitting: what was written by hand means the same however it is cut"
     const std::vector<Stream> streams = written_streams();
     CHECK(streams.size() > 150);
     check_all(streams, streams.size());
+}
+
+TEST_CASE("Splitting: wherever another decoder goes on, what was written by hand means the same") {
+    const std::vector<Stream> streams = written_streams();
+    for (std::size_t index = 0; index < streams.size(); ++index) {
+        CAPTURE(index);
+        CHECK(same_when_handed_over(streams[index]));
+    }
+}
+
+TEST_CASE("Splitting: wherever another decoder goes on, a thousand drawn streams mean the same") {
+    const std::vector<Stream> streams = drawn_streams(1'000);
+    for (std::size_t index = 0; index < streams.size(); ++index) {
+        CAPTURE(index);
+        CHECK(same_when_handed_over(streams[index]));
+    }
 }
 
 TEST_CASE("Splitting: the transcripts mean the same however they are cut") {
