@@ -165,4 +165,69 @@ TEST_CASE("Rates: what a text costs is its size times its audience") {
     CHECK_FALSE(rates.judge(limits, Text{"a"}, 1'000'000, at_ms(60'000)).has_value());
 }
 
+TEST_CASE("TokenBucket: what was spent stays spent over there, and comes back as time goes on") {
+    sim::Random random(5);
+    for (int round = 0; round < 200; ++round) {
+        TokenBucket stays;
+        TokenBucket goes;
+        std::int64_t here_ms = 0;
+        std::int64_t there_ms = 0; // another clock
+        for (int step = 0; step < 60; ++step) {
+            const auto wait_ms = static_cast<std::int64_t>(random.skewed(0, 2000));
+            here_ms += wait_ms;
+            there_ms += wait_ms;
+            if (random.one_in(6)) {
+                const BucketSaved saved = goes.saved(at_ms(there_ms));
+                there_ms = static_cast<std::int64_t>(random.below(1'000'000));
+                goes = {};
+                goes.restore(saved, at_ms(there_ms));
+            }
+            const auto cost = static_cast<double>(random.between(1, 12));
+            REQUIRE(stays.take(cost, 8, 16, at_ms(here_ms)) ==
+                    goes.take(cost, 8, 16, at_ms(there_ms)));
+        }
+    }
+}
+
+TEST_CASE("TokenBucket: an age that no bucket has is a long time, and no more") {
+    TokenBucket bucket;
+    bucket.restore({1e9, UINT64_MAX}, at_ms(0));
+    CHECK(bucket.saved(at_ms(0)).age_ms == 24ULL * 3600 * 1000);
+    CHECK_FALSE(bucket.take(1, 10, 20, at_ms(0))); // a day gives back less than that
+    CHECK(TokenBucket().saved(at_ms(0)).spent == 0);
+}
+
+TEST_CASE("Rates: each kind of command goes on with what it had spent") {
+    Limits limits;
+    limits.commands_per_second_max = 5;
+    limits.commands_burst_max = 12;
+    Rates rates;
+    const TimePoint now = at_ms(0);
+    CHECK(allowed(rates, limits, Text{"a"}, 3, now, Limit::messages_per_second_max) == 3);
+    CHECK(allowed(rates, limits, Join{"r", {}}, 4, now, Limit::joins_per_second_max) == 4);
+    CHECK(allowed(rates, limits, SetNick{"n"}, 2, now, Limit::nicks_per_minute_max) == 2);
+    const Rates::Saved saved = rates.saved(at_ms(500));
+    CHECK(saved[0].spent == doctest::Approx(3)); // messages
+    CHECK(saved[1].spent == doctest::Approx(3)); // bytes times audience: one each
+    CHECK(saved[2].spent == doctest::Approx(6)); // commands
+    CHECK(saved[3].spent == doctest::Approx(4)); // joins
+    CHECK(saved[4].spent == doctest::Approx(2)); // nicks
+    for (const BucketSaved& bucket : saved) {
+        CHECK(bucket.age_ms == 500);
+    }
+    // At once in the next process, by whatever clock: as if nothing had happened.
+    const TimePoint there = at_ms(-9'000'000);
+    Rates next;
+    next.restore(saved, there);
+    CHECK(allowed(next, limits, SetNick{"n"}, 5, there, Limit::nicks_per_minute_max) == 1);
+    Rates after;
+    after.restore(saved, there);
+    CHECK(allowed(after, limits, Who{}, 20, there, Limit::commands_per_second_max) == 8);
+    CHECK(allowed(after, limits, Text{"a"}, 40, there, Limit::messages_per_second_max) == 20);
+    Rates last;
+    last.restore(saved, there);
+    limits.commands_burst_max = 1'000;
+    CHECK(allowed(last, limits, Leave{}, 40, there, Limit::joins_per_second_max) == 17);
+}
+
 } // namespace roomd

@@ -199,6 +199,32 @@ TEST_CASE("RoomHistory: blocks hold little more than the messages") {
     CHECK(quiet.bytes_held() <= 1024); // ten thousand quiet rooms cost ten megabytes, not more
 }
 
+TEST_CASE("RoomHistory: one that another has begun goes on counting where that one was") {
+    for (const HistoryLimits limits :
+         {HistoryLimits{3, 1000}, HistoryLimits{0, 1000}, HistoryLimits{10, 0}}) {
+        RoomHistory history(limits);
+        history.begin_at(5'000'000'000);
+        history.check();
+        CHECK(history.first() == 5'000'000'000);
+        CHECK(history.next() == 5'000'000'000);
+        CHECK(history.bytes_held() == 0);
+        CHECK_FALSE(history.evict_block());
+        for (int count = 0; count < 5; ++count) {
+            add(history, "ann", std::to_string(count));
+        }
+        CHECK(history.next() == 5'000'000'005);
+        const bool keeps = limits.messages_max > 0 && limits.bytes_max > 0;
+        REQUIRE(history.first() == (keeps ? 5'000'000'002 : 5'000'000'005));
+        if (keeps) {
+            CHECK(history.at(5'000'000'002).text == "2");
+            CHECK(history.at(5'000'000'004).text == "4");
+        }
+        history.set_limits({0, 0});
+        history.check();
+        CHECK(history.first() == 5'000'000'005);
+    }
+}
+
 TEST_CASE("RoomHistory: it agrees with a plain list over random messages and limits") {
     for (std::uint64_t seed = 1; seed <= 30; ++seed) {
         CAPTURE(seed);
@@ -207,6 +233,10 @@ TEST_CASE("RoomHistory: it agrees with a plain list over random messages and lim
                              static_cast<std::uint32_t>(random.skewed(0, 200'000))};
         RoomHistory history(limits);
         Model model(limits);
+        if (random.one_in(2)) {
+            model.next = random.between(1, 1ULL << 40U);
+            history.begin_at(model.next);
+        }
         for (int step = 0; step < 400; ++step) {
             if (random.one_in(60)) {
                 limits = {static_cast<std::uint32_t>(random.skewed(0, 200)),

@@ -115,4 +115,59 @@ TEST_CASE("Sources: it agrees with a plain count over random comings and goings"
     }
 }
 
+TEST_CASE("Sources: who has connected often has so over there, and the minute goes on") {
+    Sources sources({1, 2});
+    for (int index = 0; index < 5; ++index) {
+        CHECK(sources.admit(source(1), 9, 7, start) == Verdict::welcome);
+        sources.release(source(1));
+    }
+    const std::vector<Sources::Saved> saved = sources.saved(start + std::chrono::seconds(40));
+    REQUIRE(saved.size() == 1);
+    CHECK(saved[0].source == source(1));
+    CHECK(saved[0].recent == 5);
+    CHECK(saved[0].age_ms == 40'000);
+    for (const int after_s : {0, 19, 20}) {
+        const TimePoint there = start - std::chrono::minutes(9); // another clock
+        Sources next({3, 4});
+        next.restore(saved[0], there);
+        const TimePoint now = there + std::chrono::seconds(after_s);
+        CHECK(next.admit(source(1), 9, 7, now) == Verdict::welcome);
+        CHECK(next.admit(source(1), 9, 7, now) == Verdict::welcome);
+        CHECK(next.admit(source(1), 9, 7, now) ==
+              (after_s < 20 ? Verdict::too_fast : Verdict::welcome));
+    }
+}
+
+TEST_CASE("Sources: open connections are counted again one by one, those of the minute are not") {
+    Sources sources({1, 2});
+    sources.restore({source(1), 3, 10'000}, start);
+    sources.readmit(source(1));
+    sources.readmit(source(1));
+    sources.readmit(source(2)); // its minute is over: nothing else is known of it
+    CHECK(sources.size() == 2);
+    CHECK(sources.admit(source(1), 3, 4, start) == Verdict::welcome);
+    CHECK(sources.admit(source(1), 3, 99, start) == Verdict::too_many);
+    CHECK(sources.admit(source(1), 9, 4, start) == Verdict::too_fast);
+    CHECK(sources.admit(source(2), 1, 99, start) == Verdict::too_many);
+    for (int index = 0; index < 3; ++index) {
+        sources.release(source(1));
+    }
+    sources.release(source(2));
+    sources.sweep(start + std::chrono::seconds(49));
+    CHECK(sources.size() == 2);
+    sources.sweep(start + std::chrono::seconds(50)); // the minute of the first is over
+    CHECK(sources.size() == 1);
+    sources.sweep(start + std::chrono::seconds(60)); // and that in which the second was refused
+    CHECK(sources.size() == 0);
+}
+
+TEST_CASE("Sources: only minutes that are not over go over, however old one says it is") {
+    Sources sources({1, 2});
+    CHECK(sources.admit(source(1), 9, 9, start) == Verdict::welcome);
+    CHECK(sources.admit(source(2), 9, 9, start + std::chrono::seconds(1)) == Verdict::welcome);
+    CHECK(sources.saved(start + std::chrono::seconds(60)).size() == 1);
+    sources.restore({source(3), 9, UINT64_MAX}, start);
+    CHECK(sources.admit(source(3), 9, 9, start) == Verdict::welcome); // it was over
+}
+
 } // namespace roomd

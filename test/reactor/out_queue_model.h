@@ -13,8 +13,10 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace roomd {
@@ -79,6 +81,29 @@ public:
         compare();
     }
 
+    /// All of it goes into another queue, as if in another process: chunks are copied, and what is
+    /// said from now on is in chunks and under labels of its own.
+    void hand_over() {
+        std::map<const Chunk*, ChunkRef> copies;
+        OutQueue next;
+        for (Room& room : rooms_) {
+            room = {LabelRef(room.label.get()->text()), {}, room.next};
+        }
+        queue_.for_each([&](const ChunkRef& chunk, std::uint32_t from, std::uint32_t to) {
+            ChunkRef& copied = copies[chunk.get()];
+            if (!copied) {
+                copied = copy_of(*chunk);
+            }
+            next.restore(copied, from, to);
+        });
+        queue_.clear();
+        queue_ = std::move(next);
+        for (Item& item : model_) {
+            relabel(item.lost);
+        }
+        compare();
+    }
+
     [[nodiscard]] bool sound() const { return sound_; }
 
     [[nodiscard]] std::uint32_t bytes() const { return queue_.bytes(); }
@@ -115,6 +140,35 @@ private:
             byte = static_cast<char>(random_.next());
         }
         return text;
+    }
+
+    /// What a sequence is called now.
+    LabelRef label_of(const LabelRef& old) {
+        const auto same = [&](const Room& room) {
+            return old.get() != nullptr && old.get()->text() == room.label.get()->text();
+        };
+        const auto found = std::ranges::find_if(rooms_, same);
+        return found == rooms_.end() ? LabelRef() : found->label;
+    }
+
+    void relabel(std::vector<Lost>& all) {
+        for (Lost& lost : all) {
+            lost.label = label_of(lost.label);
+        }
+    }
+
+    ChunkRef copy_of(Chunk& chunk) {
+        ChunkRef copied = arena_.make(chunk.kind(), chunk.size(), label_of(chunk.label()));
+        std::uint32_t begin = 0;
+        for (const Mark& mark : chunk.marks()) {
+            copied->append(chunk.view(begin, mark.end));
+            copied->mark(mark.source, mark.number);
+            begin = mark.end;
+        }
+        copied->append(chunk.view(begin, chunk.size()));
+        copied->lost() = chunk.lost();
+        relabel(copied->lost());
+        return copied;
     }
 
     void add_unit(std::uint32_t kind, const std::string& text) {

@@ -208,6 +208,29 @@ TEST_CASE("OutQueue: every world of four entries, cut at every byte, dropped to 
     }
 }
 
+TEST_CASE("OutQueue: what goes to another process is sent and dropped there as it would be here") {
+    for (std::uint32_t world = 0; world < 4 * 4 * 4 * 4; ++world) {
+        std::uint32_t cut_max = UINT32_MAX;
+        for (std::uint32_t cut = 0; cut <= cut_max; ++cut) { // also in the middle of a unit
+            for (std::uint32_t left = 0; left <= cut_max; left += 2) {
+                QueueAndModel pair(world);
+                for (std::uint32_t digits = world, index = 0; index < 4; ++index, digits /= 4) {
+                    pair.add(digits % 4, index % 3 + 1);
+                }
+                cut_max = pair.bytes();
+                pair.take(cut);
+                pair.hand_over();
+                pair.drop(left);
+                pair.hand_over(); // now with notices
+                pair.add(world % 4, 3);
+                pair.drop(left / 2);
+                pair.drain_by(1);
+                REQUIRE(pair.sound());
+            }
+        }
+    }
+}
+
 TEST_CASE("OutQueue: 200,000 random steps agree with a list of units") {
     QueueAndModel pair(8);
     sim::Random random(9);
@@ -224,6 +247,9 @@ TEST_CASE("OutQueue: 200,000 random steps agree with a list of units") {
         }
         if (random.one_in(20'000)) {
             pair.clear();
+        }
+        if (random.one_in(2'000)) {
+            pair.hand_over();
         }
     }
     pair.drain_by(777);
