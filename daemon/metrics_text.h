@@ -1,7 +1,7 @@
 // MetricsText — writes figures in the text format that Prometheus reads, version 0.0.4.
 //
 // A value, used once a scrape. Knows how a line is written, not what is counted: names and meanings
-// are server_metrics.cc's. Families are written one after the other, each with HELP and TYPE first.
+// are metrics_pages.cc's. Families are written one after the other, each with HELP and TYPE first.
 // Source: prometheus.io/docs/instrumenting/exposition_formats.
 #pragma once
 
