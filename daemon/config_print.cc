@@ -57,7 +57,8 @@ Each setting can be given, strongest first, as
   a key in a file   queue_bytes_max = "1MiB"     (limits stand under [limits])
 SIGHUP reads all of them again; if anything is wrong, nothing changes.
 
-Exit codes (sysexits.h): 0 fine, 64 wrong usage, 66 no such file, 69 address in use,
+Exit codes (sysexits.h): 0 fine, 64 wrong usage, 66 no such file, 68 a name that does not
+                         resolve, 69 address in use, 70 an error in roomd itself,
                          71 operating system, 77 not permitted, 78 wrong configuration.
 )";
 
