@@ -46,7 +46,7 @@ SavedSession Session::save(ChunkCollector& chunks, const std::vector<std::uint32
     if (extra_ != nullptr) {
         saved.source = extra_->source;
         saved.rates = extra_->rates.saved(now);
-        if (extra_->has_parked) {
+        if (extra_->has_parked && member_) { // who is leaving says no more
             saved.parked = extra_->parked;
         }
     }

@@ -16,6 +16,7 @@ constexpr std::size_t epoch_bytes_max = 16;
 // What is counted goes on being counted: nobody comes near these, and nothing overflows.
 constexpr std::uint64_t next_id_max = INT64_MAX;
 constexpr std::uint32_t crowd_max = INT32_MAX;
+constexpr std::size_t input_bytes_max = 4 * std::size_t{frame_bytes_ceiling};
 
 /// Folded; empty if it is no name.
 std::string folded(std::string_view text, NameKind kind) {
@@ -155,6 +156,7 @@ bool check_session(const Snapshot& snapshot, const SavedSession& session) {
                                      : open && session.begun == session.member.has_value();
     if (!fits || session.last_format > Format::event ||
         session.stream.phase > StreamPhase::lingering ||
+        session.stream.input.size() > input_bytes_max ||
         !decoder.restore(session.decoder, session.stream.input.size())) {
         return false;
     }

@@ -268,6 +268,16 @@ TEST_CASE("snapshot: a record that this version does not know is skipped, at eve
     CHECK(encode_snapshot(*snapshot) == bytes);
 }
 
+TEST_CASE(
+    "snapshot: who waited to speak and is on its way out says no more, and the state is whole") {
+    RichWorld world;
+    world.server->stop(); // everybody has had a goodbye, and some do not take it
+    const Snapshot before = world.server->save();
+    REQUIRE(count_of(before.sessions, [](const auto& s) { return s.ending; }) > 1);
+    const std::string bytes = encode_snapshot(before);
+    CHECK(refusal(bytes) == "");
+}
+
 TEST_CASE("snapshot: only versions that say so are read") {
     const std::string bytes = encode_snapshot(Snapshot{});
     CHECK(refusal(bytes).empty());
