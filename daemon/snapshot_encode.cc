@@ -272,16 +272,17 @@ void write_body(RecordWriter& out, const Snapshot& snapshot, std::uint32_t versi
 
 std::string encode_snapshot(const Snapshot& snapshot) {
     const std::uint32_t version = snapshot_version();
-    std::string body;
-    RecordWriter records(body);
+    std::string out(snapshot_header_bytes, '\0'); // written when it is known
+    RecordWriter records(out);
     write_body(records, snapshot, version);
-    std::string out(snapshot_magic);
-    RecordWriter header(out);
-    header.u32(version);
-    header.u32(snapshot_readable_from());
-    header.u64(body.size());
-    header.u64(sip_hash({version, snapshot_readable_from()}, body));
-    out += body;
+    const std::string_view body = std::string_view(out).substr(snapshot_header_bytes);
+    std::string header(snapshot_magic);
+    RecordWriter numbers(header);
+    numbers.u32(version);
+    numbers.u32(snapshot_readable_from());
+    numbers.u64(body.size());
+    numbers.u64(sip_hash({version, snapshot_readable_from()}, body));
+    out.replace(0, snapshot_header_bytes, header);
     return out;
 }
 
