@@ -1,7 +1,6 @@
 #include "daemon/handover.h"
 
 #include "daemon/config.h"
-#include "daemon/snapshot_format.h"
 #include "reactor/sys.h"
 
 #include <algorithm>
@@ -24,8 +23,8 @@ namespace {
 constexpr Duration probe_time_max = std::chrono::seconds(10);
 constexpr Duration end_poll = std::chrono::milliseconds(5);
 constexpr Duration manager_time_max = std::chrono::seconds(5);
-constexpr std::size_t said_bytes_max = 1024;
-constexpr int state_descriptor = 3; // the child's
+constexpr std::size_t said_bytes_max = 4096; // a roomd that answers says a line
+constexpr int state_descriptor = 3;          // the child's
 
 std::string text_of(int error) {
     return std::generic_category().message(error);
@@ -100,14 +99,20 @@ bool Handover::probe(Way way, std::string& why) {
         why = "this system does not say where the program is";
         return false;
     }
-    const Fd state = make_sealed_memory(encode_snapshot(server_.save()), why);
-    if (!state || !spawn(state, why)) {
+    try {
+        const Fd state = make_sealed_memory(question(), why);
+        if (!state || !spawn(state, why)) {
+            return false;
+        }
+        key_ = loop_.watch(answer_.get(), Interest::read, *this);
+    } catch (const std::system_error& error) { // no descriptor is left, or no memory
+        forget_child();
+        why = error.what();
         return false;
     }
     way_ = way;
     state_ = State::probing;
     said_.clear();
-    key_ = loop_.watch(answer_.get(), Interest::read, *this);
     deadline_ = loop_.now() + probe_time_max;
     patience_ = loop_.after(probe_time_max, *this);
     return true;
@@ -157,7 +162,12 @@ void Handover::on_ready(Ready /*ready*/) {
         if (result.status != IoStatus::ok) {
             break; // it has closed its end: it is over, or as good as
         }
-        said_.append(bytes.data(), std::min(result.bytes, said_bytes_max - said_.size()));
+        said_.append(bytes.data(), result.bytes);
+        if (said_.size() >= said_bytes_max) {
+            forget_child();
+            probed(false, program_ + " says too much to be a roomd that could go on");
+            return;
+        }
     }
     loop_.forget(key_, answer_.get());
     key_ = {};
@@ -167,14 +177,15 @@ void Handover::on_ready(Ready /*ready*/) {
 // Who closes its end is about to end; but one that does not is no reason to stand still here.
 void Handover::look_after_child() {
     int status = 0;
-    if (::waitpid(child_, &status, WNOHANG) == 0) {
+    const pid_t ended = ::waitpid(child_, &status, WNOHANG);
+    if (ended == 0) {
         loop_.cancel(patience_);
         patience_ = loop_.after(std::min(end_poll, deadline_ - loop_.now()), *this);
         return;
     }
+    const bool good = ended == child_ && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     child_ = -1;
     forget_child();
-    const bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     probed(good, said_.empty() ? program_ + " ended without a word" : without_line_end(said_));
 }
 
@@ -220,6 +231,7 @@ void Handover::give_up(const std::string& why) {
     state_ = State::idle;
     log_.line(LogLevel::error, "upgrade_refused", {{"error", why}});
     if (way_ == Way::by_store) {
+        supervisor_.stopping("saying goodbye");
         server_.stop();
     }
 }

@@ -7,7 +7,8 @@
 //              it to the process it starts next
 //
 // Both begin with a question: a child of the program at our path is given the state as it is now
-// and says whether it can take it over (--probe-state). The loop goes on meanwhile. Only then, and
+// and says whether it can take it over, and listen where it is configured to (--probe-state). The
+// loop goes on meanwhile. Only then, and
 // between two ticks, the state is taken again and given away; until execve(2) has succeeded, or the
 // manager has the parcel, nothing is given up here, and whatever fails is told and changes nothing.
 //
@@ -21,6 +22,7 @@
 #include "daemon/operator.h"
 #include "daemon/parcel.h"
 #include "daemon/server.h"
+#include "daemon/snapshot.h"
 #include "daemon/supervisor.h"
 #include "reactor/event_loop.h"
 #include "reactor/signals.h"
@@ -28,6 +30,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -82,6 +85,8 @@ private:
     void give_up(const std::string& why);
     void look_after_child();
     void forget_child();
+    [[nodiscard]] std::vector<int> add_given(Snapshot& snapshot) const;
+    [[nodiscard]] std::string question() const;
     [[nodiscard]] bool pack(ParcelEnds& parcel, std::string& why);
     [[nodiscard]] bool execute(const ParcelEnds& parcel, std::string& why);
     [[nodiscard]] bool store(ParcelEnds parcel, std::string& why);

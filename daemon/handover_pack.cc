@@ -24,9 +24,9 @@ InheritedSockets copies_of(const InheritedSockets& sockets) {
     return copies;
 }
 
-bool Handover::pack(ParcelEnds& parcel, std::string& why) {
-    Snapshot snapshot = server_.save();
-    std::vector<int> descriptors = server_.descriptors();
+// The sockets of the service manager that the server does not listen on, behind those it does.
+std::vector<int> Handover::add_given(Snapshot& snapshot) const {
+    std::vector<int> descriptors;
     const std::size_t own = snapshot.listeners.size();
     for (const auto& [name, fd] : given_) {
         const std::string_view wanted = name;
@@ -36,6 +36,27 @@ bool Handover::pack(ParcelEnds& parcel, std::string& why) {
             descriptors.push_back(fd.get());
         }
     }
+    return descriptors;
+}
+
+// What the child is shown: all that it would be given, and the one address that is free when it
+// comes although nobody hands it over.
+std::string Handover::question() const {
+    Snapshot snapshot = server_.save();
+    static_cast<void>(add_given(snapshot));
+    std::string commanded;
+    if (const std::optional<Endpoint>& admin = server_.config().admin; admin) {
+        commanded = asked_by("--admin", to_string(*admin));
+        snapshot.listeners.push_back({commanded, {}, {}, false, false});
+    }
+    return encode_snapshot(snapshot);
+}
+
+bool Handover::pack(ParcelEnds& parcel, std::string& why) {
+    Snapshot snapshot = server_.save();
+    std::vector<int> descriptors = server_.descriptors();
+    const std::vector<int> given = add_given(snapshot);
+    descriptors.insert(descriptors.end(), given.begin(), given.end());
     const Fd state = make_sealed_memory(encode_snapshot(snapshot), why);
     if (!state) {
         return false;

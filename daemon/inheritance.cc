@@ -10,7 +10,9 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <optional>
+#include <utility>
 
 #include <fcntl.h>
 #include <sysexits.h>
@@ -154,12 +156,58 @@ void Inheritance::restore(Server& server, Log& log) {
     contents_ = {};
 }
 
-int probe_state(int descriptor) {
+namespace {
+
+// Throws where one of the addresses is not to be had: then the process that has the connections
+// had better keep them.
+void rehearse(const Config& given, const Snapshot& snapshot) {
+    InheritedSockets inherited;
+    HandedSockets handed;
+    std::vector<std::string> names;
+    const std::string commanded =
+        given.admin ? asked_by("--admin", to_string(*given.admin)) : std::string();
+    bool commands_stay = !given.admin;
+    for (const SavedListener& listener : snapshot.listeners) {
+        if (listener.uri.starts_with("--admin ")) { // it is closed there and opened here
+            commands_stay = commands_stay || listener.uri == commanded;
+        } else if (listener.name.empty()) {
+            handed.push_back({std::string(listener.uri), std::string(listener.address),
+                              listener.datagram, Fd(), Fd()});
+        } else {
+            names.emplace_back(listener.name);
+            inherited.emplace_back(listener.name, Fd());
+        }
+    }
+    const Config config = Server::with_inherited(given, names);
+    ListenRules rules{"--listen", 1, config.insecure_public, false, &inherited, &handed};
+    for (const ListenerSpec& spec : config.listeners) {
+        rules.only_local = spec.debug;
+        rehearse_listen_sockets(spec.endpoint, spec.uri, rules);
+    }
+    rules.only_local = false;
+    if (config.metrics) {
+        rules.option = "--metrics";
+        rehearse_listen_sockets(*config.metrics, to_string(*config.metrics), rules);
+    }
+    if (!commands_stay) {
+        rules.option = "--admin";
+        rehearse_listen_sockets(*config.admin, to_string(*config.admin), rules);
+    }
+}
+
+} // namespace
+
+int probe_state(int descriptor, const Config& config) {
     const Fd state(descriptor);
     const MappedState mapped(state);
     std::string error;
-    if (decode_snapshot(mapped.bytes(), error)) {
-        return EX_OK;
+    if (const std::optional<Snapshot> snapshot = decode_snapshot(mapped.bytes(), error); snapshot) {
+        try {
+            rehearse(config, *snapshot);
+            return EX_OK;
+        } catch (const std::exception& failure) {
+            error = failure.what();
+        }
     }
     static_cast<void>(
         std::fprintf(stderr, "roomd %s: %s\n", std::string(version()).c_str(), error.c_str()));

@@ -50,8 +50,9 @@ private:
 /// others, to whom nothing is said.
 [[nodiscard]] std::vector<Farewell> farewells_of(const Snapshot& snapshot, std::size_t descriptors);
 
-/// The whole life of a child that is asked: reads the state behind `descriptor` and says on stderr
-/// what is wrong with it. Returns the exit status, 0 if it could be taken over.
-[[nodiscard]] int probe_state(int descriptor);
+/// The whole life of a child that is asked: reads the state behind `descriptor`, tries the
+/// addresses of `config` that are not in it, and says on stderr what is wrong. Returns the exit
+/// status, 0 if all could be taken over.
+[[nodiscard]] int probe_state(int descriptor, const Config& config);
 
 } // namespace roomd

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <system_error>
 
 namespace roomd {
@@ -35,6 +36,28 @@ public:
             }
         }
         return opened;
+    }
+
+    void rehearse() {
+        if (endpoint_.transport == Transport::inherited) {
+            if (count_inherited() == 0) {
+                refuse_missing();
+            }
+        } else if (endpoint_.transport == Transport::unix_stream) {
+            if (find_handed(endpoint_.path, false) == nullptr) {
+                const ListenSocket opened = unix_file();
+                sys::unlink_path(opened.file.path);
+            }
+        } else {
+            const bool datagram = endpoint_.transport == Transport::udp;
+            for (const SocketAddress& address :
+                 sys::resolve(endpoint_.host, endpoint_.port, datagram)) {
+                refuse_strangers(address);
+                if (find_handed(to_string(address), datagram) == nullptr) {
+                    static_cast<void>(bound(address));
+                }
+            }
+        }
     }
 
     [[noreturn]] void fail(const std::system_error& cause) const {
@@ -87,10 +110,20 @@ private:
         }
     }
 
-    /// The socket that another process has had for this address; without one if it had none.
-    [[nodiscard]] HandedSocket take_handed(const std::string& address, bool datagram) const {
+    [[noreturn]] void refuse_missing() const {
+        refuse(ENOENT, "the service manager handed over no socket of that name "
+                       "(FileDescriptorName= in the socket unit)");
+    }
+
+    [[nodiscard]] std::ptrdiff_t count_inherited() const {
+        return std::count_if(rules_.inherited->begin(), rules_.inherited->end(),
+                             [&](const auto& item) { return item.first == endpoint_.path; });
+    }
+
+    /// The socket that another process has had for this address; nullptr if it had none.
+    [[nodiscard]] HandedSocket* find_handed(const std::string& address, bool datagram) const {
         if (rules_.handed == nullptr) {
-            return {};
+            return nullptr;
         }
         const bool any_port = endpoint_.transport != Transport::unix_stream && endpoint_.port == 0;
         const auto fits = [&](const HandedSocket& handed) {
@@ -101,12 +134,23 @@ private:
             return same && handed.datagram == datagram;
         };
         const auto found = std::find_if(rules_.handed->begin(), rules_.handed->end(), fits);
-        if (found == rules_.handed->end()) {
+        return found == rules_.handed->end() ? nullptr : &*found;
+    }
+
+    [[nodiscard]] HandedSocket take_handed(const std::string& address, bool datagram) const {
+        HandedSocket* const found = find_handed(address, datagram);
+        if (found == nullptr) {
             return {};
         }
         HandedSocket taken = std::move(*found);
-        rules_.handed->erase(found);
+        rules_.handed->erase(rules_.handed->begin() + (found - rules_.handed->data()));
         return taken;
+    }
+
+    [[nodiscard]] Fd bound(const SocketAddress& address) const {
+        return endpoint_.transport == Transport::udp
+                   ? sys::bind_datagram(address)
+                   : sys::listen_stream(address, {rules_.backlog, 0});
     }
 
     [[nodiscard]] ListenSocket network(const SocketAddress& address) const {
@@ -114,11 +158,10 @@ private:
         const bool datagram = endpoint_.transport == Transport::udp;
         Fd fd = take_handed(to_string(address), datagram).fd;
         if (!fd) {
-            fd = datagram ? sys::bind_datagram(address)
-                          : sys::listen_stream(address, {rules_.backlog, 0});
+            fd = bound(address);
         }
-        std::string bound = to_string(sys::local_address(fd.get()));
-        return {std::move(fd), std::move(bound), {}, datagram};
+        std::string where = to_string(sys::local_address(fd.get()));
+        return {std::move(fd), std::move(where), {}, datagram};
     }
 
     [[nodiscard]] ListenSocket unix_file() const {
@@ -164,14 +207,13 @@ private:
         for (auto& [name, fd] : sockets) {
             if (name == endpoint_.path) {
                 const bool datagram = kind_of_socket(fd) == SocketKind::datagram;
-                std::string bound = to_string(sys::local_address(fd.get()));
-                opened.push_back({std::move(fd), std::move(bound), {}, datagram});
+                std::string where = to_string(sys::local_address(fd.get()));
+                opened.push_back({std::move(fd), std::move(where), {}, datagram});
             }
         }
         std::erase_if(sockets, wanted);
         if (opened.empty()) {
-            refuse(ENOENT, "the service manager handed over no socket of that name "
-                           "(FileDescriptorName= in the socket unit)");
+            refuse_missing();
         }
         return opened;
     }
@@ -187,17 +229,33 @@ std::string asked_by(std::string_view option, const std::string& uri) {
     return option == "--listen" ? uri : std::string(option) + " " + uri;
 }
 
-std::vector<ListenSocket> open_listen_sockets(const Endpoint& endpoint, const std::string& uri,
-                                              const ListenRules& rules) {
+namespace {
+
+// What fails is worded here, once.
+template <typename Body>
+auto attempt(const Endpoint& endpoint, const std::string& uri, const ListenRules& rules,
+             Body body) {
     Attempt attempt(endpoint, uri, rules);
     try {
-        return attempt.run();
+        return body(attempt);
     } catch (const std::system_error& error) {
         if (std::string_view(error.what()).starts_with("cannot listen")) {
             throw;
         }
         attempt.fail(error);
     }
+}
+
+} // namespace
+
+std::vector<ListenSocket> open_listen_sockets(const Endpoint& endpoint, const std::string& uri,
+                                              const ListenRules& rules) {
+    return attempt(endpoint, uri, rules, [](Attempt& one) { return one.run(); });
+}
+
+void rehearse_listen_sockets(const Endpoint& endpoint, const std::string& uri,
+                             const ListenRules& rules) {
+    attempt(endpoint, uri, rules, [](Attempt& one) { one.rehearse(); });
 }
 
 } // namespace roomd

@@ -57,4 +57,10 @@ struct ListenSocket {
 [[nodiscard]] std::vector<ListenSocket>
 open_listen_sockets(const Endpoint& endpoint, const std::string& uri, const ListenRules& rules);
 
+/// Throws what open_listen_sockets() would throw in a process that is given the sockets of
+/// `rules.inherited` and `rules.handed`, whose descriptors are not looked at here. An address that
+/// is not among them is bound for a moment.
+void rehearse_listen_sockets(const Endpoint& endpoint, const std::string& uri,
+                             const ListenRules& rules);
+
 } // namespace roomd

@@ -180,8 +180,8 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Given& giv
     Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}, orders);
     const Heartbeat heartbeat(loop, server, supervisor);
     inheritance.open(server, inherited, log);
-    Handover handover({loop, server, log, supervisor, signals}, arguments, sys::own_program(),
-                      copies_of(inherited));
+    Handover handover({loop, server, log, supervisor, signals}, arguments,
+                      sys::own_program(arguments.front()), copies_of(inherited));
     orders.set_upgrade(handover);
     sys::let_signals_in(); // a process before us may have made them wait
     const std::optional<Endpoint> commanded = admin_endpoint(config, inherited);
@@ -238,7 +238,7 @@ int main(int argc, char** argv) {
             return loaded.exit_code;
         }
         if (loaded.probe_state >= 0) {
-            return probe_state(loaded.probe_state);
+            return probe_state(loaded.probe_state, loaded.config);
         }
         Given given{Supervisor::from_environment(), inherited_sockets(), std::move(inheritance)};
         given.inheritance.take_from(given.inherited, given.supervisor);

@@ -88,6 +88,10 @@ public:
     /// wants. What is no socket to listen on is closed at once. If the configuration chose no
     /// listeners, those called chat, debug, unix and public are served, each as its name says.
     void adopt(std::string name, Fd socket);
+    /// What is served where a service manager has opened sockets of these names: those that are
+    /// well known, unless the configuration says where to listen itself.
+    [[nodiscard]] static Config with_inherited(const Config& config,
+                                               const std::vector<std::string>& names);
 
     // server_handover.cc: the way into another process. All of it between two ticks.
 
@@ -216,7 +220,6 @@ private:
     };
 
     // server_inherited.cc
-    [[nodiscard]] Config with_inherited(const Config& config) const;
     void drop_unused_inherited();
     // server_listeners.cc
     [[nodiscard]] std::unique_ptr<MetricsListener> open_metrics(const Config& config);

@@ -38,10 +38,10 @@ void Server::adopt(std::string name, Fd socket) {
     inherited_.emplace_back(std::move(name), std::move(socket));
 }
 
-Config Server::with_inherited(const Config& config) const {
+Config Server::with_inherited(const Config& config, const std::vector<std::string>& names) {
     Config result = config;
-    const auto handed_over = [this](std::string_view name) {
-        return std::find(adopted_.begin(), adopted_.end(), name) != adopted_.end();
+    const auto handed_over = [&names](std::string_view name) {
+        return std::find(names.begin(), names.end(), name) != names.end();
     };
     if (!config.metrics && handed_over("metrics")) {
         result.metrics = Endpoint{Transport::inherited, "", 0, "metrics"};

@@ -27,7 +27,7 @@ void refuse_streams_over_datagrams(const ListenerSpec& spec) {
 } // namespace
 
 void Server::open_listeners() {
-    config_ = with_inherited(config_);
+    config_ = with_inherited(config_, adopted_);
     if (metrics_ == nullptr) {
         metrics_ = open_metrics(config_);
     }
@@ -126,7 +126,7 @@ std::vector<Server::Bound> Server::bound() const {
 }
 
 bool Server::reload(const Config& given, std::string& error) {
-    const Config config = with_inherited(given);
+    const Config config = with_inherited(given, adopted_);
     if (phase_ != Phase::serving) {
         error = "the server is going down";
         return false;

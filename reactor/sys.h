@@ -153,11 +153,14 @@ struct ProcessUsage {
 /// a child between fork(2) and execve(2): it stays so.
 void end_with_parent() noexcept;
 
-/// Where the program of this process is to be found: another may be there by now. Empty if the
-/// system does not say. Ask early: who has replaced it makes the answer ours no more.
-[[nodiscard]] std::string own_program();
+/// Where the program of this process is to be found: another may be there by now. `called`: how it
+/// was called (argv[0]); kept if it is a full path to it, for that may be a link to another one
+/// tomorrow. Empty if the system does not say. Ask early: who has replaced it makes the answer ours
+/// no more.
+[[nodiscard]] std::string own_program(const std::string& called);
 
-/// Signals that were blocked when the program began reach this thread from now on.
+/// Signals that were blocked when the program began reach this thread from now on, and children's
+/// ends can be asked for.
 void let_signals_in() noexcept;
 
 /// The variables of the process, a null pointer behind the last; valid until one is set or unset.

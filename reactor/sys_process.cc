@@ -256,10 +256,20 @@ void let_signals_in() noexcept {
     sigset_t none;
     sigemptyset(&none);
     static_cast<void>(::pthread_sigmask(SIG_SETMASK, &none, nullptr));
+    // Ignored, it would take away how our children end: signal dispositions survive execve(2).
+    static_cast<void>(std::signal(SIGCHLD, SIG_DFL));
 }
 
-std::string own_program() {
+std::string own_program([[maybe_unused]] const std::string& called) {
 #if defined(__linux__)
+    // A symbolic link may point to another program tomorrow, which is then the one that is meant.
+    struct stat running = {};
+    struct stat named = {};
+    if (called.starts_with('/') && ::stat("/proc/self/exe", &running) == 0 &&
+        ::stat(called.c_str(), &named) == 0 && named.st_dev == running.st_dev &&
+        named.st_ino == running.st_ino) {
+        return called;
+    }
     char path[PATH_MAX]; // NOLINT: readlink(2) fills it
     const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
     return size <= 0 ? std::string() : std::string(path, static_cast<std::size_t>(size));
