@@ -1,5 +1,6 @@
 // roomd — the program: configuration in, daemon running, exit code out. The wiring, top to bottom;
-// construction order is destruction order in reverse, and the only catch that ends the program is here.
+// construction order is destruction order in reverse, and the only catch that ends the program is
+// here.
 #include "daemon/activation.h"
 #include "daemon/admin.h"
 #include "daemon/config.h"
