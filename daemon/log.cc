@@ -36,6 +36,16 @@ struct Progress {
     std::uint64_t taken = 0; // under mutex; lines that left the queue, written or not
     std::atomic<std::uint64_t> lost{0};
     std::atomic<bool> discard{false};
+
+    /// A line has left the queue.
+    void took(bool written) {
+        if (!written) {
+            ++lost;
+        }
+        const std::lock_guard lock(mutex);
+        ++taken;
+        changed.notify_all();
+    }
 };
 
 class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
@@ -49,12 +59,7 @@ protected:
     void sink_it_(const spdlog::details::log_msg& message) override {
         spdlog::memory_buf_t line;
         formatter_->format(message, line);
-        if (!write_line(line.data(), line.size(), progress_.discard)) {
-            ++progress_.lost;
-        }
-        const std::lock_guard lock(progress_.mutex);
-        ++progress_.taken;
-        progress_.changed.notify_all();
+        progress_.took(write_line(line.data(), line.size(), progress_.discard));
     }
 
     void flush_() override {}
@@ -70,12 +75,7 @@ public:
 protected:
     void sink_it_(const spdlog::details::log_msg& message) override {
         const spdlog::string_view_t entry = message.payload; // as it is: it is no line
-        if (!journal_.send({entry.data(), entry.size()}, progress_.discard)) {
-            ++progress_.lost;
-        }
-        const std::lock_guard lock(progress_.mutex);
-        ++progress_.taken;
-        progress_.changed.notify_all();
+        progress_.took(journal_.send({entry.data(), entry.size()}, progress_.discard));
     }
 
     void flush_() override {}
