@@ -1,9 +1,9 @@
-// The words for framings and formats, as /conns, the metrics and the configuration have them.
+// The words for framings, as /conns, roomctl status and the metrics have them; those for formats
+// are the protocol's own.
 //
-// Free functions without state; static storage.
+// A free function without state; static storage.
 #pragma once
 
-#include "protocol/command.h"
 #include "protocol/decoder.h"
 
 #include <string_view>
@@ -20,18 +20,6 @@ namespace roomd {
         return "echo";
     case Framing::automatic:
         return "auto";
-    }
-    return "";
-}
-
-[[nodiscard]] constexpr std::string_view name_of(Format format) {
-    switch (format) {
-    case Format::human:
-        return "human";
-    case Format::plain:
-        return "plain";
-    case Format::event:
-        return "event";
     }
     return "";
 }

@@ -116,7 +116,7 @@ void MetricsPages::write_connections(MetricsText& text) const {
         for (std::size_t format = speaks ? 0 : Survey::formats - 1; format < Survey::formats;
              ++format) {
             const std::string_view name =
-                format == Survey::formats - 1 ? "none" : name_of(static_cast<Format>(format));
+                format == Survey::formats - 1 ? "none" : word(static_cast<Format>(format));
             text.sample(row.at(format), MetricsText::label("framing", name_of(framing)) + "," +
                                             MetricsText::label("format", name));
         }

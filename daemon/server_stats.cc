@@ -77,7 +77,7 @@ std::vector<std::string> Server::connection_lines() {
         line += stream.closed() ? "closed" : to_string(sys::peer_address(stream.fd()));
         line.append(" nick=").append(member == nullptr ? "" : member->nick.text());
         line.append(" framing=").append(name_of(session->framing()));
-        line.append(" format=").append(member == nullptr ? "" : name_of(member->dialect.format));
+        line.append(" format=").append(member == nullptr ? "" : word(member->dialect.format));
         line.append(" rooms=").append(hub_.room_names(session->member()));
         add(line, "queued_bytes", stream.output().bytes());
         const Duration age = stream.blocked() && !stream.output().empty()

@@ -1,3 +1,4 @@
+#include "daemon/dialect_names.h"
 #include "daemon/server.h"
 
 #include <array>
@@ -9,38 +10,17 @@ namespace roomd {
 
 namespace {
 
-using Counts = std::array<std::uint64_t, 4>;
+// In the order in which they are shown.
+constexpr std::array framings_shown = {Framing::automatic, Framing::frame, Framing::line,
+                                       Framing::echo};
+constexpr std::array formats_shown = {Format::human, Format::plain, Format::event};
 
-constexpr std::array<std::string_view, 4> framing_names = {"auto", "frame", "line", "echo"};
-constexpr std::array<std::string_view, 3> format_names = {"human", "plain", "event"};
-
-std::size_t index_of(Framing framing) {
-    switch (framing) {
-    case Framing::automatic:
-        return 0;
-    case Framing::frame:
-        return 1;
-    case Framing::line:
-        return 2;
-    case Framing::echo:
-        return 3;
-    }
-    return 0;
+template <typename Enumerator>
+constexpr std::size_t index_of(Enumerator value) {
+    return static_cast<std::size_t>(value);
 }
 
-std::size_t index_of(Format format) {
-    switch (format) {
-    case Format::human:
-        return 0;
-    case Format::plain:
-        return 1;
-    case Format::event:
-        return 2;
-    }
-    return 0;
-}
-
-std::string_view name_of(Server::Phase phase) {
+std::string_view word(Server::Phase phase) {
     switch (phase) {
     case Server::Phase::serving:
         return "serving";
@@ -59,8 +39,8 @@ void add(std::vector<std::string>& lines, std::string name, std::uint64_t value)
 } // namespace
 
 std::vector<std::string> Server::status_lines() const {
-    Counts framings{};
-    Counts formats{};
+    std::array<std::uint64_t, framings_shown.size()> framings{};
+    std::array<std::uint64_t, formats_shown.size()> formats{};
     std::uint64_t queue_bytes = 0;
     for (std::uint32_t slot = 0; slot < sessions_.slot_count(); ++slot) {
         const auto* const found = sessions_.find(sessions_.key_at(slot));
@@ -75,7 +55,7 @@ std::vector<std::string> Server::status_lines() const {
         }
     }
     std::vector<std::string> lines;
-    lines.push_back("state " + std::string(name_of(phase_)));
+    lines.push_back("state " + std::string(word(phase_)));
     lines.emplace_back(lockdown_ ? "lockdown on" : "lockdown off");
     for (const OpenListener& listener : listeners_) {
         if (listener.stream != nullptr || listener.datagram != nullptr) {
@@ -84,11 +64,11 @@ std::vector<std::string> Server::status_lines() const {
     }
     add(lines, "connections", sessions_.size());
     add(lines, "connections_max", connections_max());
-    for (std::size_t index = 0; index < framing_names.size(); ++index) {
-        add(lines, "framing." + std::string(framing_names.at(index)), framings.at(index));
+    for (const Framing framing : framings_shown) {
+        add(lines, "framing." + std::string(name_of(framing)), framings.at(index_of(framing)));
     }
-    for (std::size_t index = 0; index < format_names.size(); ++index) {
-        add(lines, "format." + std::string(format_names.at(index)), formats.at(index));
+    for (const Format format : formats_shown) {
+        add(lines, "format." + std::string(word(format)), formats.at(index_of(format)));
     }
     add(lines, "members", hub_.member_count());
     add(lines, "rooms", hub_.room_count());
@@ -101,7 +81,7 @@ std::vector<std::string> Server::status_lines() const {
     add(lines, "history_bytes", hub_.history_bytes());
     for (std::size_t index = 0; index < limit_count; ++index) {
         if (counters_.hits.at(index) > 0) {
-            add(lines, "hits." + std::string(roomd::name_of(static_cast<Limit>(index))),
+            add(lines, "hits." + std::string(name_of(static_cast<Limit>(index))),
                 counters_.hits.at(index));
         }
     }

@@ -9,7 +9,7 @@ namespace {
 constexpr double millionths = 1e6;
 
 CloseReason reason_of(std::string_view text) {
-    for (int number = 0; number <= static_cast<int>(CloseReason::shutting_down); ++number) {
+    for (std::size_t number = 0; number < close_reason_count; ++number) {
         if (word(static_cast<CloseReason>(number)) == text) {
             return static_cast<CloseReason>(number);
         }

@@ -38,6 +38,9 @@ struct Dialect {
     friend constexpr bool operator==(const Dialect&, const Dialect&) = default;
 };
 
+/// The word of a format: "human", "plain", "event". Static storage.
+[[nodiscard]] std::string_view word(Format format);
+
 /// What an event is. `room`, `nick`, `server`, `version`, `epoch` and `code` hold what may stand on
 /// a wire as it is (valid names, words of the program); everything else is escaped in line framing.
 struct SaidEvent { // msg, act; replayed: old, oldact

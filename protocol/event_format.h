@@ -100,7 +100,4 @@ private:
     void error(std::string_view code, std::string_view text) const;
 };
 
-/// The word of a format: "human", "plain", "event".
-[[nodiscard]] std::string_view word(Format format);
-
 } // namespace roomd
