@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace roomd;
@@ -40,15 +41,21 @@ struct ManagedWorld : ServerWorld {
 } // namespace
 
 TEST_CASE("Heartbeat: the watchdog is fed within a third of its time, by passes of the loop") {
+    TimePoint begin = sys::monotonic_now();
     ManagedWorld world(std::chrono::milliseconds(300));
-    const TimePoint begin = sys::monotonic_now();
-    REQUIRE(world.hears("WATCHDOG=1\n"));
-    REQUIRE(world.hears("WATCHDOG=1\n"));
-    REQUIRE(world.hears("WATCHDOG=1\n"));
-    const Duration three = sys::monotonic_now() - begin;
+    const auto three_beats = [&] {
+        REQUIRE(world.hears("WATCHDOG=1\n"));
+        REQUIRE(world.hears("WATCHDOG=1\n"));
+        REQUIRE(world.hears("WATCHDOG=1\n"));
+        return sys::monotonic_now() - std::exchange(begin, sys::monotonic_now());
+    };
+    Duration three = three_beats();
     CHECK(three >= std::chrono::milliseconds(300));
-    // On a machine under load a pass may come late; the manager still waits three times as long.
-    CHECK(three < std::chrono::milliseconds(900));
+    // A machine under load may hold up some passes, but not all of them.
+    for (int again = 0; again < 10 && three >= std::chrono::milliseconds(600); ++again) {
+        three = three_beats();
+    }
+    CHECK(three < std::chrono::milliseconds(600));
 }
 
 TEST_CASE("Heartbeat: a loop that does not turn is silent") {

@@ -89,7 +89,9 @@ TEST_CASE("Server: who comes too fast where strangers come waits, on this machin
         const TimePoint begin = sys::monotonic_now();
         REQUIRE(world.until([&] { return world.server->session_count() == 20; }));
         const Duration took = sys::monotonic_now() - begin;
-        CHECK((took > milliseconds(200)) == strangers);
+        if (strangers) { // how fast the others are, the machine decides
+            CHECK(took > milliseconds(200));
+        }
         CHECK((world.hits(Limit::accepts_per_second_max) > 0) == strangers);
         CHECK(world.server->counters().refused == 0);
     }

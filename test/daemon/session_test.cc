@@ -340,7 +340,6 @@ TEST_CASE("Session: slow - who takes no byte for too long is closed, and its pla
 TEST_CASE("Session: who has said all it wanted may read the rest slowly, if it reads") {
     ServerWorld world;
     world.listen_unix("room=lobby");
-    world.config.limits.stalled_ms_max = 300;
     world.config.limits.linger_ms_max = 300;
     world.config.limits.queue_bytes_max = 4 << 20;
     world.start();
@@ -351,6 +350,12 @@ TEST_CASE("Session: who has said all it wanted may read the rest slowly, if it r
         mouth.send(std::string(10'000, 'x'));
         world.settle(mouth);
     }
+    // However long that took, and it read nothing: from here on it reads, and pauses count.
+    slow.peer.hear();
+    world.settle(mouth);
+    std::string error;
+    world.config.limits.stalled_ms_max = 300;
+    REQUIRE_MESSAGE(world.server->reload(world.config, error), error);
     slow.peer.finish();
     const TimePoint before = sys::monotonic_now();
     REQUIRE(world.until([&] { // no pause is too long, but all of them together are
