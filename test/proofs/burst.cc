@@ -1,7 +1,7 @@
 // burst — thousands of connects begun as fast as one thread can, each of which then asks one
 // /ping; and meanwhile quiet connections that ask all the time, to see whether they are held up.
 //
-// The instrument of connect_burst.py, which compiles and starts it, and judges. Stands on POSIX
+// The instrument of connect_burst.py, which starts it, and judges. Stands on POSIX
 // and the standard library alone, so that it shares no code, and no mistake, with what it measures.
 //
 // Open loop: the quiet ones' send times are fixed beforehand and latency counts from the intended

@@ -11,7 +11,7 @@ before ask a /ping every 2 ms each, in open loop. Shows and judges:
 
 All of it is in a network namespace of its own (unshare -n, so root; or -r where the machine lets users have namespaces): the counters
 are nobody else's, and net.core.somaxconn, which cuts the daemon's listen_backlog, is what is written here. The daemon has one
-processor and the load (burst.cc, compiled here with $CXX) another. Daemon and load need RLIMIT_NOFILE above the connects.
+processor and the load (burst.cc: build/proof-burst, or $BURST_BIN) another. Daemon and load need RLIMIT_NOFILE above the connects.
 """
 
 import argparse
@@ -19,26 +19,18 @@ import json
 import os
 import pathlib
 import resource
-import shlex
 import subprocess
 import sys
-import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "blackbox"))
 
 import network_namespace  # noqa: E402 (the path has to be known first)
+from instruments import instrument  # noqa: E402
 from roomd_harness import Daemon  # noqa: E402
 
 LOST = ("ListenDrops", "ListenOverflows", "TCPTimeouts", "TCPReqQFullDrop", "RetransSegs")
 SOMAXCONN = pathlib.Path("/proc/sys/net/core/somaxconn")
-
-
-def compile_burst(directory):
-    program = pathlib.Path(directory) / "burst"
-    compiler = shlex.split(os.environ.get("CXX", "c++"))
-    subprocess.run([*compiler, "-std=c++20", "-O2", "-o", str(program), str(HERE / "burst.cc"), "-pthread"], check=True)
-    return program
 
 
 def measure(program, arguments, processors):
@@ -60,28 +52,28 @@ def main():
     parser.add_argument("--stall-ms-max", type=float, default=50)
     parser.add_argument("--somaxconn", type=int, default=4096, help="the kernel's own default (4096)")
     arguments = parser.parse_args()
+    program = instrument("burst")
     network_namespace.enter()
     SOMAXCONN.write_text(str(arguments.somaxconn))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     processors = sorted(os.sched_getaffinity(0))
     met = True
-    with tempfile.TemporaryDirectory() as directory:
-        program = compile_burst(directory)
-        for _ in range(arguments.rounds):
-            figures, lost = measure(program, arguments, processors)
-            print(f"{figures['answered']} of {arguments.connects} answered in {figures['answered_ms']:.0f} ms; "
-                  f"all connects were begun after {figures['begun_ms']:.0f} ms")
-            print("lost: " + "  ".join(f"{name} {count}" for name, count in lost.items()))
-            for name in ("idle", "burst"):
-                pings = figures[name]
-                print(f"ping {name:5}  p50 {pings['p50_ms']:6.2f} ms   p99 {pings['p99_ms']:6.2f} ms   "
-                      f"max {pings['max_ms']:6.2f} ms   ({pings['pings']} pings)")
-            print(f"the asking itself was late by {figures['sender_late_ms_max']:.2f} ms at most")
-            met = (met and figures["answered"] == arguments.connects and not any(lost.values())
-                   and figures["burst"]["max_ms"] < arguments.stall_ms_max)
+    for _ in range(arguments.rounds):
+        figures, lost = measure(program, arguments, processors)
+        print(f"{figures['answered']} of {arguments.connects} answered in {figures['answered_ms']:.0f} ms; "
+              f"all connects were begun after {figures['begun_ms']:.0f} ms")
+        print("lost: " + "  ".join(f"{name} {count}" for name, count in lost.items()))
+        for name in ("idle", "burst"):
+            pings = figures[name]
+            print(f"ping {name:5}  p50 {pings['p50_ms']:6.2f} ms   p99 {pings['p99_ms']:6.2f} ms   "
+                  f"max {pings['max_ms']:6.2f} ms   ({pings['pings']} pings)")
+        print(f"the asking itself was late by {figures['sender_late_ms_max']:.2f} ms at most")
+        met = (met and figures["answered"] == arguments.connects and not any(lost.values())
+               and figures["burst"]["max_ms"] < arguments.stall_ms_max)
     print("met" if met else f"NOT MET: all answered, nothing lost, no stall of {arguments.stall_ms_max:g} ms")
-    sys.exit(0 if met else 1)
+    return 0 if met else 1
 
 
-main()
+if __name__ == "__main__":
+    sys.exit(main())

@@ -154,6 +154,10 @@ int prove(int argc, char** argv) {
         static_cast<void>(std::fprintf(stderr, "%s\n", error.c_str()));
         return status_usage;
     }
+    if (options.help) {
+        static_cast<void>(std::fprintf(stdout, "%s", std::string(usage()).c_str()));
+        return 0;
+    }
     try {
         return Run(options).run();
     } catch (const std::exception& failure) {

@@ -1,7 +1,7 @@
 // crowd — one speaker at a steady rate, many readers, some of whom do not read: what each of them
 // heard, and how late.
 //
-// The instrument of stalled_readers.py, which compiles and starts it. Stands on POSIX and the
+// The instrument of stalled_readers.py, which starts it. Stands on POSIX and the
 // standard library alone, so that it shares no code, and no mistake, with what it measures. In C++
 // because a hundred thousand deliveries a second are too many for Python to take without becoming
 // the bottleneck itself.

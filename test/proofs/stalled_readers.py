@@ -12,32 +12,23 @@ in event format, wake up. Shows and judges:
   * stalled event readers that wake up again account for every id, by message or by gap
   * the others are closed with `slow`
 
-The load program is crowd.cc, compiled here with $CXX (c++): in C++ because Python cannot take 100,000 deliveries a second. Speaker
+The load program is crowd.cc (build/proof-crowd, or $CROWD_BIN): in C++ because Python cannot take 100,000 deliveries a second. Speaker
 and readers are on this machine too, so use a quiet one; the lateness of the speaker is shown to judge the figures by.
 """
 
 import argparse
 import json
-import os
 import pathlib
 import re
-import shlex
 import statistics
 import subprocess
 import sys
-import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "blackbox"))
 
-from roomd_harness import Daemon  # noqa: E402 (the path has to be known first)
-
-
-def compile_crowd(directory):
-    program = pathlib.Path(directory) / "crowd"
-    compiler = shlex.split(os.environ.get("CXX", "c++"))
-    subprocess.run([*compiler, "-std=c++20", "-O2", "-o", str(program), str(HERE / "crowd.cc"), "-pthread"], check=True)
-    return program
+from instruments import instrument  # noqa: E402 (the path has to be known first)
+from roomd_harness import Daemon  # noqa: E402
 
 
 def peak_memory(daemon):
@@ -82,16 +73,15 @@ def main():
     parser.add_argument("--warm-up", type=int, default=10, help="seconds not counted in the latencies (10)")
     arguments = parser.parse_args()
     runs = []
-    with tempfile.TemporaryDirectory() as directory:
-        program = compile_crowd(directory)
-        print(f"{arguments.live} live readers, {arguments.rate} messages/s of {arguments.bytes} bytes for {arguments.seconds} s\n")
-        print(" stalled   p50 ms   p99 ms p99.9 ms    max ms  RSS MiB   CPU s  live  woke   missed   slow  late ms")
-        for turn in range(arguments.rounds):
-            for stalled in ((0, arguments.stalled) if turn % 2 == 0 else (arguments.stalled, 0)):
-                runs.append(run(program, arguments, stalled, arguments.seconds))
-                show(runs[-1])
-        woken = run(program, arguments, arguments.stalled, arguments.wake + 10, arguments.wake)
-        show(woken)
+    program = instrument("crowd")
+    print(f"{arguments.live} live readers, {arguments.rate} messages/s of {arguments.bytes} bytes for {arguments.seconds} s\n")
+    print(" stalled   p50 ms   p99 ms p99.9 ms    max ms  RSS MiB   CPU s  live  woke   missed   slow  late ms")
+    for turn in range(arguments.rounds):
+        for stalled in ((0, arguments.stalled) if turn % 2 == 0 else (arguments.stalled, 0)):
+            runs.append(run(program, arguments, stalled, arguments.seconds))
+            show(runs[-1])
+    woken = run(program, arguments, arguments.stalled, arguments.wake + 10, arguments.wake)
+    show(woken)
     calm = [figures for figures in runs if figures["stalled"] == 0]
     rough = [figures for figures in runs if figures["stalled"] > 0]
     ratio = statistics.median(one["p99_ms"] for one in rough) / statistics.median(one["p99_ms"] for one in calm)

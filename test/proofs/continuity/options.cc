@@ -12,7 +12,7 @@ namespace roomd::continuity {
 
 namespace {
 
-constexpr std::string_view usage =
+constexpr std::string_view usage_text =
     R"(continuity: what the members of a roomd hear while it is restarted under them
 
   proof-continuity [OPTION]... ADDRESS...     tcp://127.0.0.1:8888, unix:/path; framing auto
@@ -116,10 +116,18 @@ bool add_door(Options& options, const std::string& door, std::string& error) {
 
 } // namespace
 
+std::string_view usage() {
+    return usage_text;
+}
+
 bool read_options(int argc, const char* const* argv, Options& options, std::string& error) {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     for (std::size_t index = 0; index < arguments.size(); ++index) {
         const std::string& argument = arguments[index];
+        if (argument == "--help") {
+            options.help = true;
+            return true;
+        }
         if (argument == "--crash") {
             options.crash = true;
         } else if (argument == "--verbose") {
@@ -129,7 +137,7 @@ bool read_options(int argc, const char* const* argv, Options& options, std::stri
                 return false;
             }
         } else if (index + 1 == arguments.size() || !set(options, argument, arguments[index + 1])) {
-            error = argument == "--help" ? usage : argument + ": unknown, or not used like this";
+            error = argument + ": unknown, or not used like this";
             return false;
         } else {
             ++index;
@@ -137,7 +145,7 @@ bool read_options(int argc, const char* const* argv, Options& options, std::stri
     }
     if (options.doors.empty() || options.rooms == 0 || options.connections < options.rooms ||
         options.rate == 0 || options.every_s < 1) {
-        error = usage;
+        error = usage();
         return false;
     }
     return true;

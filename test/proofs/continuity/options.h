@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace roomd::continuity {
@@ -28,9 +29,13 @@ struct Options {
     std::uint32_t back_ms_max = 300;  // after a crash, each time; 0: not judged
     bool crash = false;
     bool verbose = false;
+    bool help = false; // nothing else was looked at
     std::string json;
     std::uint64_t seed = 1;
 };
+
+/// What --help says. Static storage.
+[[nodiscard]] std::string_view usage();
 
 /// False: usage, or what is wrong with the arguments, is in `error`.
 [[nodiscard]] bool read_options(int argc, const char* const* argv, Options& options,
