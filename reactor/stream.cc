@@ -81,12 +81,7 @@ void Stream::read() {
             readable_ = false;
             break;
         case IoStatus::end:
-            input_ended_ = true;
-            if (write_failed_ && !peer_finished_) {
-                close_now(failure_); // an error is told once, and the write has been told it
-            } else {
-                owner_->on_end_of_input(*this);
-            }
+            end_input();
             break;
         case IoStatus::failed:
             close_now(end_of(result));
@@ -99,6 +94,15 @@ void Stream::read() {
     }
     if (state_ != State::closed) {
         input_.settle(host_->blocks);
+    }
+}
+
+void Stream::end_input() {
+    input_ended_ = true;
+    if (write_failed_ && !peer_finished_) {
+        close_now(failure_); // an error is told once, and the write has been told it
+    } else {
+        owner_->on_end_of_input(*this);
     }
 }
 

@@ -172,6 +172,7 @@ private:
     enum class State : std::uint8_t { open, draining, lingering, closed };
 
     void read();
+    void end_input();
     void read_and_discard();
     void after_flush();
     [[nodiscard]] StreamEnd end_of(const IoResult& failure) const;
