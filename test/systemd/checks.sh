@@ -36,6 +36,25 @@ another_main() {
 }
 # What roomd answers to stdin.
 says() { timeout 10 nc -N 127.0.0.1 8888; }
+# hears DESCRIPTOR TEXT: who is connected there is told it, with no more than ten seconds between two lines.
+hears() {
+    local line
+    while read -r -t 10 line <&"$1"; do
+        [[ $line == *"$2"* ]] && return 0
+    done
+    return 1
+}
+# install_tree BUILD_DIRECTORY: as `make install` does.
+install_tree() {
+    DESTDIR='' meson install -C "$1" --no-rebuild >/dev/null
+    systemd-sysusers
+    systemctl daemon-reload
+}
+no_trace_of_a_bug() {
+    if journalctl --no-pager --unit "$unit" | grep -E 'assert|Sanitizer'; then
+        fail 'the journal has no trace of a bug'
+    fi
+}
 # dropin NAME LINE...: of the service's section.
 dropin() {
     local name=$1

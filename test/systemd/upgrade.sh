@@ -4,17 +4,10 @@ printf 'name = "kept"\nkeep_connections = true\n' >/etc/roomd/roomd.toml
 check 'connections are to be kept' systemctl reload "$unit"
 coproc eve { timeout 120 nc 127.0.0.1 8888; }
 eve_in=${eve[1]} eve_out=${eve[0]}
-eve_hears() {
-    local line
-    while read -r -t 10 line <&"$eve_out"; do
-        [[ $line == *"$1"* ]] && return 0
-    done
-    return 1
-}
 printf '/hello 1 nick=eve\n/join upgraded\n' >&"$eve_in"
-check 'somebody is connected' eve_hears 'ok join upgraded'
+check 'somebody is connected' hears "$eve_out" 'ok join upgraded'
 check 'the upgrade installs' dpkg --install "$work/next.deb"
 printf '/hello 1 nick=fay\n/join upgraded\n/say upgraded from the next version\n' | says >/dev/null
-check 'who was connected before hears what is said behind it' eve_hears 'from the next version'
+check 'who was connected before hears what is said behind it' hears "$eve_out" 'from the next version'
 printf '/ping still-here\n' >&"$eve_in"
-check 'and is answered over the same connection' eve_hears 'still-here'
+check 'and is answered over the same connection' hears "$eve_out" 'still-here'
