@@ -87,6 +87,14 @@ check 'because of the watchdog' test "$(cat /run/how_it_ended)" = 'watchdog ABRT
 answer=$(printf '/ping alive\n' | says) || fail 'nc could not talk to roomd after the watchdog'
 check 'and serves again' grep -q 'alive' <<<"$answer"
 
+# --- it ends by itself
+main=$(systemctl show --property MainPID --value "$unit")
+check 'drained by an operator' /usr/local/bin/roomctl --socket /run/roomd/admin.sock drain --over 0
+check 'it is started again' eventually another_main "$main"
+journalctl --sync
+# shellcheck disable=SC2016 # what the command to stop would have to say without anybody to stop
+check 'and nobody was asked to stop who is gone' bash -c '! journalctl --no-pager --output cat | grep -E "invalid PID|Usage"'
+
 # --- a crash
 rm /etc/systemd/system/roomd.service.d/watchdog.conf
 systemctl daemon-reload
