@@ -68,20 +68,21 @@ bool Admin::may_come_in(const Fd& fd) {
     return true;
 }
 
-void Admin::on_accept(Listener& listener, Fd fd, const SocketAddress& /*peer*/) {
+bool Admin::on_accept(Listener& listener, Fd fd, const SocketAddress& /*peer*/) {
     if (!may_come_in(fd)) {
-        return;
+        return false;
     }
     const std::uint32_t user = sys::peer_user(fd.get()).value_or(root);
     try {
         connections_.push_back(std::make_unique<AdminConnection>(*this, std::move(fd), user));
     } catch (const std::system_error& error) { // the poller takes no more
         on_accept_error(listener, error.code().value());
-        return;
+        return false;
     }
     if (!second_) {
         second_ = host_.loop.after(std::chrono::seconds(1), *this);
     }
+    return true;
 }
 
 bool Admin::take_last(Listener& listener, Fd& fd, const SocketAddress& peer) {
@@ -89,9 +90,7 @@ bool Admin::take_last(Listener& listener, Fd& fd, const SocketAddress& peer) {
         return false; // one is here with it already
     }
     spare_.reset();
-    const std::size_t before = connections_.size();
-    on_accept(listener, std::move(fd), peer);
-    if (connections_.size() == before) {
+    if (!on_accept(listener, std::move(fd), peer)) {
         on_connection_closed();
     }
     return true;

@@ -63,7 +63,7 @@ public:
     void on_connection_closed();
 
     // ListenerOwner
-    void on_accept(Listener& listener, Fd fd, const SocketAddress& peer) override;
+    bool on_accept(Listener& listener, Fd fd, const SocketAddress& peer) override;
     void on_refuse(Listener& listener, const Fd& fd, const SocketAddress& peer) override;
     bool take_last(Listener& listener, Fd& fd, const SocketAddress& peer) override;
     void on_accept_error(Listener& listener, int error) override;

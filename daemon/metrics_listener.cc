@@ -127,7 +127,7 @@ void MetricsListener::resume() {
     }
 }
 
-void MetricsListener::on_accept(Listener& listener, Fd fd, const SocketAddress& /*peer*/) {
+bool MetricsListener::on_accept(Listener& listener, Fd fd, const SocketAddress& /*peer*/) {
     const auto alive = std::count_if(sessions_.begin(), sessions_.end(),
                                      [](const auto& session) { return !session->closed(); });
     if (static_cast<std::size_t>(alive) >= http_connections_max) {
@@ -139,7 +139,9 @@ void MetricsListener::on_accept(Listener& listener, Fd fd, const SocketAddress& 
         sessions_.push_back(std::make_unique<HttpSession>(*loop_, host_, std::move(fd), *pages_));
     } catch (const std::system_error& error) { // the poller takes no more
         on_accept_error(listener, error.code().value());
+        return false;
     }
+    return true;
 }
 
 void MetricsListener::on_refuse(Listener& /*listener*/, const Fd& fd,

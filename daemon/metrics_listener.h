@@ -90,7 +90,7 @@ public:
     [[nodiscard]] HttpPages& pages() { return *pages_; }
 
     // ListenerOwner
-    void on_accept(Listener& listener, Fd fd, const SocketAddress& peer) override;
+    bool on_accept(Listener& listener, Fd fd, const SocketAddress& peer) override;
     void on_refuse(Listener& listener, const Fd& fd, const SocketAddress& peer) override;
     void on_accept_error(Listener& listener, int error) override;
 

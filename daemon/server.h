@@ -198,7 +198,7 @@ public:
     void check_each_tick() { checking_ = true; }
 
     // ListenerOwner
-    void on_accept(Listener& listener, Fd fd, const SocketAddress& peer) override;
+    bool on_accept(Listener& listener, Fd fd, const SocketAddress& peer) override;
     void on_refuse(Listener& listener, const Fd& fd, const SocketAddress& peer) override;
     void on_accept_error(Listener& listener, int error) override;
     void on_accept_budget(Listener& listener) override;

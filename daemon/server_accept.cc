@@ -13,23 +13,23 @@ namespace {
 constexpr int refusal_reads_max = 16;
 } // namespace
 
-void Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
+bool Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
     const ListenerSpec* const spec = spec_of(listener);
     assert(spec != nullptr);
     if (sessions_.size() >= connections_max()) {
         counters_.hit(Limit::connections_max);
         refuse(fd, *spec, "full: there are as many connections as there may be; try again later");
-        return;
+        return false;
     }
     const bool strangers = !is_local(peer);
     const bool limited = limits_hold(*spec, strangers);
     if (limited && lockdown_) {
         refuse(fd, *spec, "full: nobody new is let in for now; try again later");
-        return;
+        return false;
     }
     const SourceKey source = limited ? source_of(peer) : SourceKey{};
     if (limited && !admit(fd, *spec, source)) {
-        return;
+        return false;
     }
     const Limits& limits = config_.limits;
     sys::tune_stream(fd.get(), {limits.keepalive_idle_s, limits.keepalive_interval_s,
@@ -43,7 +43,7 @@ void Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
             sources_.release(source);
         }
         on_accept_error(listener, error.code().value());
-        return;
+        return false;
     }
     ++counters_.accepted;
     tell_time();
@@ -53,6 +53,7 @@ void Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
                   {{"connection", std::uint64_t{key.slot}}, {"peer", to_string(peer)}});
     }
     sessions_.at(key)->start(key);
+    return true;
 }
 
 // Whether this source may have one more. If not, the peer has been told.

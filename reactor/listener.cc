@@ -90,8 +90,9 @@ void Listener::on_ready(Ready /*ready*/) {
         sys::AcceptResult result = sys::accept_one(fd_.get());
         switch (result.status) {
         case sys::AcceptStatus::ok:
-            count_accept();
-            owner_->on_accept(*this, std::move(result.fd), result.peer);
+            if (owner_->on_accept(*this, std::move(result.fd), result.peer)) {
+                count_accept();
+            }
             break;
         case sys::AcceptStatus::again:
             break;
@@ -120,8 +121,9 @@ bool Listener::refuse_one(int error) {
     reserve_.reset();
     sys::AcceptResult result = sys::accept_one(fd_.get());
     if (result.status == sys::AcceptStatus::ok) {
-        count_accept();
-        if (!owner_->take_last(*this, result.fd, result.peer)) {
+        if (owner_->take_last(*this, result.fd, result.peer)) {
+            count_accept();
+        } else {
             owner_->on_refuse(*this, result.fd, result.peer);
         }
         result.fd.reset();

@@ -24,7 +24,9 @@ class Listener;
 
 class ListenerOwner {
 public:
-    virtual void on_accept(Listener& listener, Fd fd, const SocketAddress& peer) = 0;
+    /// True: let in. False: not, for whatever reason; then it does not count against the rate, or
+    /// whoever is refused would keep others waiting.
+    virtual bool on_accept(Listener& listener, Fd fd, const SocketAddress& peer) = 0;
     /// There was no descriptor for this one. Say why in one non-blocking write; it is closed on
     /// return.
     virtual void on_refuse(Listener& listener, const Fd& fd, const SocketAddress& peer) = 0;
@@ -69,8 +71,9 @@ public:
     /// when not pausing.
     void resume();
 
-    /// At most so many are taken in a second, a tenth of them at once; 0: as many as come. Whoever
-    /// is over is not refused and waits in the kernel's backlog.
+    /// At most so many are let in in a second, a tenth of them at once; 0: as many as come. Whoever
+    /// is over is not refused and waits in the kernel's backlog. Those whom the owner refuses are
+    /// bounded by accepts_per_tick_max alone.
     void set_accepts_per_second_max(std::uint32_t max);
 
     [[nodiscard]] int fd() const { return fd_.get(); }

@@ -97,4 +97,27 @@ TEST_CASE("Server: who comes too fast where strangers come waits, on this machin
     }
 }
 
+TEST_CASE("Server: an address that comes more often than it may keeps nobody else waiting") {
+    for (const bool locked : {true, false}) {
+        ServerWorld world;
+        world.config.limits.accepts_per_second_max = 20;
+        world.config.limits.source_connections_max = 1;
+        world.listen("tcp://127.0.0.1:0?limits=on");
+        world.start();
+        world.server->set_lockdown(locked);
+        const std::size_t colon = world.server->bound().at(0).address.rfind(':');
+        const auto port = static_cast<std::uint16_t>(
+            std::stoi(world.server->bound().at(0).address.substr(colon + 1)));
+        const SocketAddress address = sys::resolve("127.0.0.1", port, false).at(0);
+        std::vector<Fd> callers;
+        for (int index = 0; index < 40; ++index) {
+            callers.push_back(sys::connect_begin(address));
+        }
+        const std::size_t welcome = locked ? 0 : 1;
+        REQUIRE(world.until([&] { return world.server->counters().refused == 40 - welcome; }));
+        CHECK(world.server->session_count() == welcome);
+        CHECK(world.hits(Limit::accepts_per_second_max) == 0);
+    }
+}
+
 } // namespace roomd

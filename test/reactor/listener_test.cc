@@ -27,9 +27,14 @@ using std::chrono::milliseconds;
 constexpr std::string_view reason = "server full\n";
 
 struct Door final : ListenerOwner {
-    void on_accept(Listener& /*listener*/, Fd fd, const SocketAddress& peer) override {
+    bool on_accept(Listener& /*listener*/, Fd fd, const SocketAddress& peer) override {
         CHECK(peer.length > 0);
+        if (!welcoming) {
+            ++sent_away;
+            return false;
+        }
         guests.push_back(std::move(fd));
+        return true;
     }
 
     void on_refuse(Listener& /*listener*/, const Fd& fd, const SocketAddress& /*peer*/) override {
@@ -52,6 +57,8 @@ struct Door final : ListenerOwner {
     }
 
     std::vector<Fd> guests;
+    bool welcoming = true;
+    std::size_t sent_away = 0;
     std::size_t refused = 0;
     std::size_t waits = 0; // because more came in a second than may
     std::vector<int> errors;
@@ -297,6 +304,25 @@ TEST_CASE("Listener: above its rate guests wait in the backlog, nobody is refuse
     inn.loop.tick(milliseconds(50)); // what was armed last finds nobody
     inn.loop.tick(milliseconds(50));
     CHECK(inn.loop.ticks() - ticks == 2);
+}
+
+TEST_CASE("Listener: whoever the owner sends away takes nothing of the rate from others") {
+    Inn inn;
+    constexpr std::size_t count = 60;
+    inn.prepare(count + 1);
+    for (std::size_t index = 0; index < count; ++index) {
+        inn.call(index);
+    }
+    inn.open();
+    inn.listener->set_accepts_per_second_max(10);
+    inn.door.welcoming = false;
+    inn.loop.tick(Duration::zero());
+    CHECK(inn.door.sent_away == count);
+    inn.door.welcoming = true;
+    inn.call(count);
+    inn.loop.tick(milliseconds(10));
+    CHECK(inn.door.guests.size() == 1);
+    CHECK(inn.door.waits == 0);
 }
 
 TEST_CASE("Listener: a rate that is raised or taken away lets those in who wait") {
