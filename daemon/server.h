@@ -78,7 +78,8 @@ public:
 
     /// For an operator under attack: while it is on, those whom rates and limits per source hold
     /// for (strangers, unless their listener says otherwise) cannot connect, and those of them who
-    /// are connected cannot open a room. Outlives a reload, not the process.
+    /// are connected cannot open a room. Outlives a reload and a handover; a daemon that starts anew
+    /// begins without.
     void set_lockdown(bool on);
 
     [[nodiscard]] bool lockdown() const { return lockdown_; }
