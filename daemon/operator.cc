@@ -135,9 +135,12 @@ Verdict Operator::reload() {
     if (stopping()) { // and the supervisor has been told so: it is not to hear that all is ready
         return {false, {"the server is going down"}};
     }
-    const auto since_boot = sys::monotonic_now().time_since_epoch();
-    supervisor_.reloading(static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(since_boot).count()));
+    const bool serving = server_.ready(); // else it is to hear so when an address has been had
+    if (serving) {
+        const auto since_boot = sys::monotonic_now().time_since_epoch();
+        supervisor_.reloading(static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::microseconds>(since_boot).count()));
+    }
     const ConfigResult loaded =
         load_config(static_cast<int>(arguments_.size()), arguments_.data(), sys::environment());
     std::string error = loaded.error;
@@ -152,12 +155,17 @@ Verdict Operator::reload() {
         for (const std::string& warning : loaded.warnings) {
             verdict.lines.push_back("warning: " + warning);
         }
+        if (!serving) {
+            verdict.lines.emplace_back("nothing is open yet: the next attempt goes by this");
+        }
     } else {
         error = sentence_of(std::move(error));
         log_.line(LogLevel::error, "reload_refused", {{"error", error}});
         verdict = {false, {error}};
     }
-    supervisor_.ready(Heartbeat::status_of(server_));
+    if (serving) {
+        supervisor_.ready(Heartbeat::status_of(server_));
+    }
     return verdict;
 }
 

@@ -48,8 +48,9 @@ public:
     void set_upgrade(Upgrade& upgrade) { upgrade_ = &upgrade; }
 
     /// Reads the configuration again and takes it over, all or nothing. Blocks while names are
-    /// resolved. The supervisor is told that it begins and that it is over. The lines say what was
-    /// applied and what needs a restart, or file, line and reason of the refusal.
+    /// resolved. The supervisor is told that it begins and that it is over, unless it has not heard
+    /// yet that the daemon is ready. The lines say what was applied and what needs a restart, or
+    /// file, line and reason of the refusal.
     [[nodiscard]] Verdict reload();
 
     /// `name value` a line: what the daemon is and does now. O(connections).

@@ -60,7 +60,8 @@ public:
     void open_listeners();
 
     /// Takes over a new configuration, all or nothing: listeners that are new are bound first; if
-    /// one cannot be, nothing changes and `error` says why.
+    /// one cannot be, nothing changes and `error` says why. While none is open yet none is bound:
+    /// the next open_listeners() goes by it.
     [[nodiscard]] bool reload(const Config& given, std::string& error);
 
     /// First call: no more accepts, a goodbye to everybody, drain, then the loop stops. Second:
@@ -78,8 +79,7 @@ public:
 
     /// For an operator under attack: while it is on, those whom rates and limits per source hold
     /// for (strangers, unless their listener says otherwise) cannot connect, and those of them who
-    /// are connected cannot open a room. Outlives a reload and a handover; a daemon that starts anew
-    /// begins without.
+    /// are connected cannot open a room. Outlives a reload and a handover, not an end.
     void set_lockdown(bool on);
 
     [[nodiscard]] bool lockdown() const { return lockdown_; }
@@ -111,12 +111,12 @@ public:
     [[nodiscard]] InheritedSockets adopt_listeners(const Snapshot& snapshot,
                                                    std::vector<Fd>& sockets);
     /// Behind open_listeners(), once, into an empty server. Connections go on where the other
-    /// process has stopped; what kernel and peers have done meanwhile is seen in the next tick.
-    /// Returns how many could not: their descriptor was missing or somebody else's.
+    /// process has stopped; what kernel and peers have done meanwhile is seen in the next tick. If
+    /// it is stopping by now they hear the goodbye, and the loop goes on until it is said. Returns
+    /// how many could not: their descriptor was missing or somebody else's.
     [[nodiscard]] std::size_t restore(const Snapshot& snapshot, std::vector<Fd> sockets);
 
-    /// host:port or path of each listener, with the real port where 0 was asked for. Valid until
-    /// the next reload.
+    /// Where each listens, with the real port where 0 was asked for. Valid until the next reload.
     struct Bound {
         std::string address;
         const ListenerSpec* spec;
@@ -213,9 +213,8 @@ public:
 
 private:
     struct OpenListener {
-        std::unique_ptr<ListenerSpec>
-            spec; // sessions refer to it: kept until the last of them is buried
-        std::unique_ptr<Listener> stream; // one of the two, or none any more
+        std::unique_ptr<ListenerSpec> spec; // kept until the last session that has it is buried
+        std::unique_ptr<Listener> stream;   // one of the two, or none any more
         std::unique_ptr<DatagramListener> datagram;
         std::string address;
     };
@@ -227,26 +226,23 @@ private:
     [[nodiscard]] std::vector<OpenListener> open(const ListenerSpec& spec);
     [[nodiscard]] std::vector<OpenListener> open_new(const Config& config);
     void keep_wanted(const Config& config, std::vector<OpenListener>& kept);
+    void change_plan(const Config& config);
+    void drop_unused_specs();
     [[nodiscard]] const ListenerSpec* spec_of(const Listener& listener) const;
     void log_listening(const OpenListener& listener);
     void limit_accepts(const OpenListener& listener) const;
-
     // server_handover.cc
     void settle();
     [[nodiscard]] const ListenerSpec& spec_for(std::string_view uri);
     [[nodiscard]] bool restore_session(const SavedSession& saved, Fd fd,
                                        const std::vector<ChunkRef>& chunks,
                                        const std::vector<Key>& rooms);
-
-    void drop_unused_specs();
-
     // server_stop.cc
     void close_listeners();
     void say_goodbye();
     void next_departures();
     [[nodiscard]] bool over() const; // while stopping: nobody is waited for any more
     [[nodiscard]] bool muted(const OpenListener& listener) const;
-
     void apply_config();
     [[nodiscard]] bool admit(const Fd& fd, const ListenerSpec& spec, const SourceKey& source);
     void refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why);

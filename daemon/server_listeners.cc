@@ -131,6 +131,10 @@ bool Server::reload(const Config& given, std::string& error) {
         error = "the server is going down";
         return false;
     }
+    if (!serving_) {
+        change_plan(config);
+        return true;
+    }
     const bool was_public = std::exchange(config_.insecure_public, config.insecure_public);
     const bool same_metrics = config.metrics == config_.metrics;
     std::unique_ptr<MetricsListener> metrics;
@@ -159,6 +163,16 @@ bool Server::reload(const Config& given, std::string& error) {
     set_lockdown(lockdown_); // there are new listeners
     drop_unused_specs();
     return true;
+}
+
+// While an address is waited for: what was opened here would be in the way of the next attempt,
+// which opens all that this configuration wants instead.
+void Server::change_plan(const Config& config) {
+    if (config.metrics != config_.metrics) {
+        metrics_.reset();
+    }
+    config_ = config;
+    apply_config();
 }
 
 // The listeners of `config` whose endpoints are not open yet.

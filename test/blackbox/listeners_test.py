@@ -66,6 +66,43 @@ class Tcp(DaemonTest):
         waiting.wait_for_line("bind_retry")
         waiting.close()
 
+    def test_a_reload_while_it_waits_is_what_it_tries_next(self):
+        directory = self.scratch()
+        manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.addCleanup(manager.close)
+        manager.bind(str(directory / "notify"))
+        taken = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
+        ports = [one.getsockname()[1] for one in taken]
+        for one in taken[:2]:
+            self.addCleanup(one.close)
+        taken[2].close()  # and so it is free
+
+        def configure(*listen):
+            uris = ", ".join(f'"tcp://127.0.0.1:{port}"' for port in listen)
+            (directory / "roomd.toml").write_text(f"bind_retry = 60\nlisten = [{uris}]\n")
+
+        configure(ports[0])
+        daemon = Daemon(options=("--config", str(directory / "roomd.toml")), wait=False,
+                        env={"NOTIFY_SOCKET": str(directory / "notify")})
+        self.addCleanup(daemon.close)
+        daemon.wait_for_line(f"bind_retry.*{ports[0]}")
+        configure(ports[2], ports[1])  # the first of them could be had
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_line("reloaded")
+        daemon.wait_for_line(f"bind_retry.*{ports[1]}")
+        said_to_manager = []
+        try:
+            while True:
+                said_to_manager.append(manager.recv(4096))
+        except BlockingIOError:
+            pass
+        self.assertEqual([message for message in said_to_manager if b"READY=" in message or b"RELOADING=" in message], [])
+        configure(ports[2])
+        daemon.signal(signal.SIGHUP)
+        daemon.wait_for_line(" ready ")
+        self.assertEqual(daemon.addresses(), [("127.0.0.1", ports[2])])
+        self.event(daemon, "ann", join="lobby").ask("hello", "ok say lobby 1")
+
     def test_a_listener_with_a_room_and_one_without(self):
         daemon = self.start("tcp://127.0.0.1:0?room=ops", "tcp://127.0.0.1:0?room=", "tcp://127.0.0.1:0?framing=frame")
         ann = self.event(daemon, "ann", index=1, join="ops")
