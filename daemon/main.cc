@@ -146,7 +146,10 @@ void say_ready(const Server& server, Supervisor& supervisor, Log& log) {
 
 void say_goodbye(Server& server, EventLoop& loop) {
     if (server.session_count() > 0) {
-        server.stop();
+        loop.go_on(); // whatever has stopped it
+        if (!server.stopping()) {
+            server.stop();
+        }
         loop.run();
     }
 }

@@ -76,10 +76,11 @@ void Operator::log_stats() {
 }
 
 // A service manager says the same to end the daemon and to start another in its place. Where it
-// keeps connections it is asked to, once; otherwise, and at the second time, everybody is told.
+// keeps connections it is asked to, once; otherwise, while an address is waited for, and at the
+// second time, everybody is told.
 void Operator::terminate() {
     std::string why;
-    if (server_.config().keep_connections && upgrade_ != nullptr && !stopping() && !leaving_) {
+    if (server_.config().keep_connections && upgrade_ != nullptr && server_.ready() && !leaving_) {
         leaving_ = true;
         if (upgrade_->leave(why)) {
             return;
@@ -99,7 +100,11 @@ Verdict Operator::stop() {
 Verdict Operator::upgrade() {
     std::string why = "this roomd cannot hand its connections to another; restart it instead: "
                       "programs come back by themselves and ask for what they missed";
-    if (upgrade_ == nullptr || !upgrade_->begin(why)) {
+    const bool waiting = !server_.ready() && !stopping();
+    if (waiting) { // and those whom another process has left are not here yet
+        why = "this roomd waits for an address to listen on; ask again when it is ready";
+    }
+    if (waiting || upgrade_ == nullptr || !upgrade_->begin(why)) {
         log_.line(LogLevel::error, "upgrade_refused", {{"error", why}});
         return {false, {why}};
     }

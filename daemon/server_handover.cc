@@ -166,6 +166,10 @@ std::size_t Server::restore(const Snapshot& snapshot, std::vector<Fd> sockets) {
             ++lost;
         }
     }
+    if (stopping()) { // since the listeners were waited for, when nobody was here to be told
+        loop_.go_on();
+        say_goodbye();
+    }
     return lost;
 }
 

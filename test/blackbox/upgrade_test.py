@@ -346,6 +346,70 @@ class Versions(Installed):
             self.assertEqual(daemon.wait(), 0)
 
 
+class OtherWords(Installed):
+    """The next program finds another configuration."""
+
+    listen = ()
+
+    def configure(self, *listen, rest=""):
+        uris = ", ".join(f'"{uri}"' for uri in listen)
+        (self.directory / "roomd.toml").write_text(f'admin = "{self.directory}/admin"\nlisten = [{uris}]\n{rest}')
+
+    def begin(self, options=(), **more):
+        return super().begin(options=("--config", str(self.directory / "roomd.toml"), *options), **more)
+
+    def taken(self):
+        """An address that somebody else has, as a URI."""
+        server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(server.close)
+        return f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+    def waiting(self, **more):
+        """A daemon that has taken over and waits for an address, and two who are connected."""
+        self.configure("tcp://127.0.0.1:0", rest="bind_retry = 60\n")
+        daemon = self.begin(**more)
+        clients = [self.event(daemon, f"c{index}", join="lobby") for index in range(2)]
+        self.configure(self.taken(), rest="bind_retry = 60\n")
+        # An address that is taken before the upgrade refuses it: this one is so only after the question.
+        self.replace(f'#!/bin/sh\ncase "$*" in *--probe-state*) exit 0;; esac\nexec {harness.ROOMD} "$@"\n')
+        daemon.signal(signal.SIGUSR2)
+        daemon.wait_for_line("bind_retry")
+        return daemon, clients
+
+    def test_whoever_ends_it_while_it_waits_for_an_address_ends_it_with_a_goodbye(self):
+        def drain(_):
+            with harness.LineClient(str(self.directory / "admin")) as hand:
+                hand.ask("drain 0", "- nobody new")
+
+        manager = Manager(self.scratch() / "notify")
+        self.addCleanup(manager.close)
+        keeping = {"options": ("--keep-connections",), "env": manager.environment()}
+        ways = ((lambda daemon: daemon.signal(signal.SIGTERM), {}), (lambda daemon: daemon.signal(signal.SIGINT), {}),
+                (lambda daemon: daemon.signal(signal.SIGTERM), keeping), (drain, {}))
+        for end, more in ways:
+            self.install()
+            daemon, clients = self.waiting(**more)
+            end(daemon)
+            for client in clients:
+                client.await_one(lambda payload: payload.startswith("bye shutting_down"))
+                client.expect_end(self)
+                client.close()
+            self.assertEqual(daemon.wait(), 0)
+
+    def test_an_upgrade_while_it_waits_for_an_address_is_refused(self):
+        self.install()
+        daemon, clients = self.waiting()
+        self.assertIn("waits for an address", self.refused(daemon))
+        self.configure("tcp://127.0.0.1:0")
+        with harness.LineClient(str(self.directory / "admin")) as hand:
+            hand.send("reload")
+            self.assertIn("- nothing is open yet: the next attempt goes by this", hand.collect("ok reload"))
+        daemon.wait_for_line(r"\bready\b", 2)
+        clients[0].send("still here")
+        clients[1].await_one(lambda payload: payload.endswith("still here"))
+        self.upgrade(daemon)
+
+
 class Manager:
     """A service manager's end of sd_notify(3): keeps descriptors, does not (`full`), does not even answer (`deaf`), or
     does when answer() is called (`late`)."""
