@@ -157,7 +157,9 @@ private:
         refuse_strangers(address);
         const bool datagram = endpoint_.transport == Transport::udp;
         Fd fd = take_handed(to_string(address), datagram).fd;
-        if (!fd) {
+        if (fd && !datagram) {
+            sys::listen_again(fd.get(), {}, {rules_.backlog, 0});
+        } else if (!fd) {
             fd = bound(address);
         }
         std::string where = to_string(sys::local_address(fd.get()));
@@ -171,6 +173,8 @@ private:
             refuse(ENAMETOOLONG, "the path is too long for a Unix socket (107 bytes at most)");
         }
         if (HandedSocket handed = take_handed(path, false); handed.fd) {
+            // It was opened by the words of another configuration.
+            sys::listen_again(handed.fd.get(), path, {rules_.backlog, endpoint_.mode});
             return {std::move(handed.fd), path, {path, std::move(handed.lock)}, false};
         }
         // The lock decides between two daemons; the probe only between a living file and one left

@@ -119,6 +119,10 @@ enum class UnixPath : std::uint8_t { absent, stale, live, not_a_socket };
 /// process holds it. Throws std::system_error.
 [[nodiscard]] Fd lock_beside(const std::string& path);
 void unlink_path(const std::string& path);
+/// A listening socket that another process has bound, and its file at `path` (none if empty): as if
+/// listen_stream() had made them with these options. A file that is gone, or is no socket, is left
+/// alone. Throws std::system_error.
+void listen_again(int fd, const std::string& path, const ListenOptions& options);
 
 // --- process ---
 

@@ -185,6 +185,17 @@ void unlink_path(const std::string& path) {
     static_cast<void>(::unlink(path.c_str()));
 }
 
+void listen_again(int fd, const std::string& path, const ListenOptions& options) {
+    struct stat status {};
+
+    const bool file = ::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
+    const bool change = file && (status.st_mode & 0777U) != options.mode;
+    if ((change && ::chmod(path.c_str(), static_cast<mode_t>(options.mode)) != 0) ||
+        ::listen(fd, options.backlog) != 0) {
+        fail("listen");
+    }
+}
+
 std::pair<Fd, Fd> make_pipe() {
     int ends[2] = {-1, -1}; // NOLINT: pipe(2) takes an array
     if (::pipe(ends) != 0) {

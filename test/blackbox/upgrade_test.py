@@ -409,6 +409,39 @@ class OtherWords(Installed):
         clients[1].await_one(lambda payload: payload.endswith("still here"))
         self.upgrade(daemon)
 
+    def held(self, daemon, path):
+        """How many the kernel holds for the daemon while it does not look."""
+        daemon.signal(signal.SIGSTOP)
+        until(lambda: " T " in pathlib.Path(f"/proc/{daemon.pid}/stat").read_text(), "it stands still")
+        callers = []
+        try:
+            while True:
+                callers.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK))
+                callers[-1].connect(str(path))
+        except BlockingIOError:
+            return len(callers) - 1
+        finally:
+            for caller in callers:
+                caller.close()
+            daemon.signal(signal.SIGCONT)
+
+    def test_a_socket_file_gets_the_mode_and_the_backlog_that_are_configured_now(self):
+        self.install()
+        path = self.directory / "chat"
+        before = None
+        for mode, backlog in (("0600", 3), ("0666", 9), ("0660", 1)):
+            self.configure(f"unix:{path}?mode={mode}", rest=f"[limits]\nlisten_backlog = {backlog}\n")
+            if before is None:
+                daemon = self.begin()
+                eve = self.event(daemon, "eve", join="lobby")
+                before = os.stat(path).st_ino
+            else:
+                self.upgrade(daemon)
+            self.assertEqual(os.stat(path).st_mode & 0o777, int(mode, 8))
+            self.assertEqual(os.stat(path).st_ino, before)
+            self.assertEqual(self.held(daemon, path), backlog + 1)
+            eve.ask("/ping x", "ok ping x")
+
 
 class Manager:
     """A service manager's end of sd_notify(3): keeps descriptors, does not (`full`), does not even answer (`deaf`), or

@@ -152,6 +152,11 @@ Fd lock_beside(const std::string& /*path*/) {
     return made(World::current().open_plain(), "open");
 }
 
+void listen_again(int fd, const std::string& path, const ListenOptions& options) {
+    static_cast<void>(path); // files have no modes here
+    World::current().listen_again(fd, options.backlog);
+}
+
 void unlink_path(const std::string& path) {
     World::current().unlink(path);
 }

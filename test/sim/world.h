@@ -96,6 +96,7 @@ public:
     void close(int fd);
     [[nodiscard]] sys::AcceptResult accept(int fd);
     [[nodiscard]] int listen(const SocketAddress& address, bool datagram, int backlog); // -errno
+    void listen_again(int fd, int backlog);
     [[nodiscard]] std::pair<int, int> pipe();
     void write_byte(int fd, unsigned char byte);
     [[nodiscard]] int open_plain(); // -errno

@@ -90,6 +90,16 @@ int World::listen(const SocketAddress& address, bool datagram, int backlog) {
     return fd;
 }
 
+void World::listen_again(int fd, int backlog) {
+    ++calls_;
+    const Descriptor* const descriptor = find(fd, "listen");
+    if (descriptor == nullptr || descriptor->kind != Kind::listener) {
+        fail("listen again on something that does not listen");
+        return;
+    }
+    listeners_[descriptor->index]->backlog_max = static_cast<std::size_t>(backlog);
+}
+
 void World::close_listener(Door& listener) {
     std::erase_if(addresses_, [this, &listener](const auto& entry) {
         return listeners_[entry.second].get() == &listener;
