@@ -58,11 +58,9 @@ std::string without_line_end(std::string text) {
 
 } // namespace
 
-Handover::Handover(const HandoverHost& host, std::span<char*> arguments, std::string program,
-                   InheritedSockets given)
+Handover::Handover(const HandoverHost& host, std::span<char*> arguments, std::string program)
     : loop_(host.loop), server_(host.server), log_(host.log), supervisor_(host.supervisor),
-      signals_(host.signals), arguments_(arguments), program_(std::move(program)),
-      given_(std::move(given)) {}
+      signals_(host.signals), arguments_(arguments), program_(std::move(program)) {}
 
 Handover::~Handover() {
     forget_child();

@@ -51,10 +51,8 @@ struct HandoverHost {
 class Handover final : public Upgrade, public Watcher, public Timed {
 public:
     /// `arguments` are those of this process; the next one gets the same. `program`: where it is
-    /// to be found (sys::own_program). `given`: listening sockets that the service manager gave
-    /// and gives only once; those that the server does not listen on go along.
-    Handover(const HandoverHost& host, std::span<char*> arguments, std::string program,
-             InheritedSockets given);
+    /// to be found (sys::own_program).
+    Handover(const HandoverHost& host, std::span<char*> arguments, std::string program);
     ~Handover();
     Handover(const Handover&) = delete;
     Handover& operator=(const Handover&) = delete;
@@ -98,7 +96,6 @@ private:
     Signals& signals_;
     std::span<char*> arguments_;
     std::string program_;
-    InheritedSockets given_;
     State state_ = State::idle;
     Way way_ = Way::in_place;
     pid_t child_ = -1;

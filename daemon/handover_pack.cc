@@ -28,7 +28,7 @@ InheritedSockets copies_of(const InheritedSockets& sockets) {
 std::vector<int> Handover::add_given(Snapshot& snapshot) const {
     std::vector<int> descriptors;
     const std::size_t own = snapshot.listeners.size();
-    for (const auto& [name, fd] : given_) {
+    for (const auto& [name, fd] : server_.given()) {
         const std::string_view wanted = name;
         const auto served = [&](const SavedListener& one) { return one.name == wanted; };
         if (std::none_of(snapshot.listeners.data(), snapshot.listeners.data() + own, served)) {

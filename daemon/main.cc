@@ -184,8 +184,9 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Given& giv
     Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}, orders);
     const Heartbeat heartbeat(loop, server, supervisor);
     inheritance.open(server, inherited, log);
+    server.keep_given(copies_of(inherited));
     Handover handover({loop, server, log, supervisor, signals}, arguments,
-                      sys::own_program(arguments.front()), copies_of(inherited));
+                      sys::own_program(arguments.front()));
     orders.set_upgrade(handover);
     sys::let_signals_in(); // a process before us may have made them wait
     const std::optional<Endpoint> commanded = admin_endpoint(config, inherited);

@@ -59,9 +59,8 @@ public:
     /// out; then nobody else can connect.
     void open_listeners();
 
-    /// Takes over a new configuration, all or nothing: listeners that are new are bound first; if
-    /// one cannot be, nothing changes and `error` says why. While none is open yet none is bound:
-    /// the next open_listeners() goes by it.
+    /// Takes over a new configuration, all or nothing: new listeners are bound first; if one cannot
+    /// be, nothing changes and `error` says why. Before any is open: for the next open_listeners().
     [[nodiscard]] bool reload(const Config& given, std::string& error);
 
     /// First call: no more accepts, a goodbye to everybody, drain, then the loop stops. Second:
@@ -85,7 +84,7 @@ public:
     [[nodiscard]] bool lockdown() const { return lockdown_; }
 
     /// A socket that the service manager handed over, for listeners `fd:NAME`; several may have one
-    /// name. Before open_listeners(), which closes, and names in the log, those that no listener
+    /// name. Before open_listeners(), which gives up, and names in the log, those that no listener
     /// wants. What is no socket to listen on is closed at once. If the configuration chose no
     /// listeners, those called chat, debug, unix and public are served, each as its name says.
     void adopt(std::string name, Fd socket);
@@ -93,6 +92,10 @@ public:
     /// well known, unless the configuration says where to listen itself.
     [[nodiscard]] static Config with_inherited(const Config& config,
                                                const std::vector<std::string>& names);
+    /// Copies of all that was handed over, for an upgrade, whose configuration may want what ours
+    /// does not. They close with the listeners, when no other program will come.
+    void keep_given(InheritedSockets copies);
+    [[nodiscard]] const InheritedSockets& given() const;
 
     // server_handover.cc: the way into another process. All of it between two ticks.
 
@@ -142,8 +145,7 @@ public:
 
     [[nodiscard]] const Config& config() const { return config_; }
 
-    /// Nothing more is to be said now: what was said has to be sent on first, or too much memory is
-    /// pinned.
+    /// What was said has to be sent on before more is said, or too much memory is pinned.
     [[nodiscard]] bool must_send_first() const;
     /// Whether a session may say something in this tick. If not: speak_later().
     [[nodiscard]] bool may_speak(Turn& turn);
@@ -267,6 +269,7 @@ private:
     InheritedSockets inherited_;       // and not served yet
     HandedSockets handed_;             // another process served them; not claimed yet
     std::vector<std::string> adopted_; // the names of all that ever were
+    InheritedSockets given_;           // copies, for an upgrade
     MetricsPages metrics_pages_;
     std::unique_ptr<MetricsListener> metrics_;
     TickMeter meter_;

@@ -38,6 +38,14 @@ void Server::adopt(std::string name, Fd socket) {
     inherited_.emplace_back(std::move(name), std::move(socket));
 }
 
+void Server::keep_given(InheritedSockets copies) {
+    given_ = std::move(copies);
+}
+
+const InheritedSockets& Server::given() const {
+    return given_;
+}
+
 Config Server::with_inherited(const Config& config, const std::vector<std::string>& names) {
     Config result = config;
     const auto handed_over = [&names](std::string_view name) {
@@ -64,13 +72,16 @@ Config Server::with_inherited(const Config& config, const std::vector<std::strin
     return result;
 }
 
-// Nobody would ever accept from them, and who connects would wait for ever without a word.
+// Nobody accepts from them. They stay open for an upgrade, see keep_given(): who connects waits, as
+// with a service manager that keeps its sockets itself.
 void Server::drop_unused_inherited() {
     for (const auto& [name, socket] : inherited_) {
-        log_.line(LogLevel::warning, "inherited_unused",
-                  {{"name", name},
-                   {"address", to_string(sys::local_address(socket.get()))},
-                   {"meaning", "no listener fd:NAME has that name, so it is closed here"}});
+        log_.line(
+            LogLevel::warning, "inherited_unused",
+            {{"name", name},
+             {"address", to_string(sys::local_address(socket.get()))},
+             {"meaning", "no listener fd:NAME has that name: nobody is served there, and it is "
+                         "kept for an upgrade that has one"}});
     }
     inherited_.clear();
 }

@@ -27,6 +27,7 @@ void Server::close_listeners() {
         listener.stream.reset();
         listener.datagram.reset();
     }
+    given_.clear(); // who connects would wait for a program that does not come
 }
 
 void Server::stop() {

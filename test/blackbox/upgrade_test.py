@@ -442,6 +442,41 @@ class OtherWords(Installed):
             self.assertEqual(self.held(daemon, path), backlog + 1)
             eve.ask("/ping x", "ok ping x")
 
+    def given(self, name):
+        """A daemon that is handed a listening socket which nobody else keeps, and where that listens."""
+        server = socket.create_server(("127.0.0.1", 0))
+        address, fd = server.getsockname(), server.fileno()
+        script = f'exec 3<&{fd}; [ {fd} = 3 ] || exec {fd}<&-; LISTEN_PID=$$ exec "$@"'
+        with server:
+            daemon = self.begin(env={"LISTEN_FDS": "1", "LISTEN_FDNAMES": name}, pass_fds=(fd,),
+                                prefix=("bash", "-c", script, "bash"))
+        return daemon, address
+
+    def test_a_socket_that_nobody_wanted_is_there_for_the_next_configuration(self):
+        self.install()
+        self.configure("tcp://127.0.0.1:0")
+        daemon, address = self.given("spare")
+        self.assertIn("kept for an upgrade", daemon.wait_for_line("inherited_unused"))
+        self.configure("fd:spare")
+        self.upgrade(daemon)
+        self.keep(harness.EventClient(address, "ann", join="lobby")).ask("hello", "ok say lobby 1")
+
+    def test_whoever_comes_to_a_socket_that_was_handed_over_is_refused_once_it_drains(self):
+        self.install()
+        for name, listen in (("chat", "fd:chat"), ("spare", "tcp://127.0.0.1:0")):
+            self.configure(listen)
+            daemon, address = self.given(name)
+            client = self.event(daemon, "eve", join="lobby")
+            with harness.LineClient(str(self.directory / "admin")) as hand:
+                hand.ask("drain 30m", "- left 1")
+            with socket.socket() as late, self.assertRaises(ConnectionRefusedError):
+                late.connect(address)
+            client.ask("/ping x", "ok ping x")
+            daemon.signal(signal.SIGINT)
+            client.await_one(lambda payload: payload.startswith("bye "))
+            client.close()
+            self.assertEqual(daemon.wait(), 0)
+
 
 class Manager:
     """A service manager's end of sd_notify(3): keeps descriptors, does not (`full`), does not even answer (`deaf`), or
