@@ -60,7 +60,9 @@ void AdminConnection::on_input(Stream& stream) {
         stream.input().consume(line_end + 1);
         take(line);
     }
-    if (stream.open()) {
+    if (waiting_) { // nothing is run any more, but it is read on: an end is seen by reading only
+        stream.input().consume(stream.input().size());
+    } else if (stream.open()) {
         stream.pause_reading();
     }
 }
@@ -69,7 +71,9 @@ void AdminConnection::on_input(Stream& stream) {
 void AdminConnection::on_end_of_input(Stream& stream) {
     if (stream.input().size() > 0 && may_go_on()) {
         end("error usage: the last line has no end, so it was not run");
-    } else if (!waiting_) {
+    } else if (waiting_) {
+        tell_left();
+    } else {
         stream.close_after_flush();
     }
 }
@@ -136,9 +140,11 @@ void AdminConnection::answer(const Verdict& verdict, std::string_view word) {
     stream_.send(out);
 }
 
+// Who has finished sending may listen still, or be gone: only writing tells.
 void AdminConnection::tell_left() {
     const std::size_t left = admin_->host().orders.connections_left();
-    if (left != told_left_) {
+    const bool gone_perhaps = stream_.input_ended() && stream_.output().empty();
+    if (left != told_left_ || gone_perhaps) {
         told_left_ = left;
         stream_.send("- left " + std::to_string(left) + "\n");
     }

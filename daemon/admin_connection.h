@@ -1,7 +1,7 @@
 // AdminConnection — one who commands the daemon: lines in, answers out.
 //
 // Owned by the Admin, buried by it in the second after it has closed. Runs one command after the
-// other; while it waits for a drain to end it reads nothing and is told how many are left. What it
+// other; while it waits for a drain to end it runs nothing and is told how many are left. What it
 // has not read of its answers keeps its next command waiting, so its queue is bounded.
 #pragma once
 

@@ -462,6 +462,25 @@ class Drain(RoomctlTest):
         self.assertEqual(drain.returncode, 0)
         self.assertEqual(daemon.wait(), 0)
 
+    def test_who_has_left_a_drain_takes_nobodys_place(self):
+        daemon = self.boot()
+        stay = self.event(daemon, join="lobby")
+        for _ in range(9):
+            with self.by_hand() as hand:
+                hand.ask("drain 30m", "- left 1")
+        self.assertIn("draining", self.ctl("status").stdout)
+        with self.by_hand() as hand:
+            hand.ask("drain", "- left 1")
+            hand.send_bytes(b"lockdown on\n" * 200_000)  # read, or this would not be over; but not run
+            hand.finish_sending()
+            self.assertEqual([hand.receive() for _ in range(2)], ["- left 1"] * 2)  # it listens still, and is told
+            self.assertEqual(json.loads(self.ctl("status", "--json").stdout)["lockdown"], "off")
+            daemon.signal(signal.SIGTERM)
+            stay.await_one(lambda payload: payload.startswith("bye "))
+            stay.close()
+            self.assertTrue(hand.rest().endswith(b"- left 0\nok drain\n"))
+        self.assertEqual(daemon.wait(), 0)
+
     def test_a_drain_whose_end_nobody_sees_is_no_success(self):
         daemon = self.boot()
         self.event(daemon, join="lobby")
