@@ -154,6 +154,10 @@ bool check_session(const Snapshot& snapshot, const SavedSession& session) {
     // Who is leaving has left its rooms; everybody else is a member from its first payload on.
     const bool fits = session.ending ? !open && !session.member
                                      : open && session.begun == session.member.has_value();
+    // To whom nothing can be written nothing waits, and no goodbye.
+    if (session.stream.write_failed && (!open || !session.output.empty())) {
+        return false;
+    }
     if (!fits || session.last_format > Format::event ||
         session.stream.phase > StreamPhase::lingering ||
         session.stream.input.size() > input_bytes_max ||

@@ -123,6 +123,8 @@ void read_flags(std::uint64_t bits, SavedSession& session) {
     session.heard = bit(bits, 3);
     session.ending = bit(bits, 4);
     session.stream.input_ended = bit(bits, 5);
+    session.stream.write_failed = bit(bits, 6);
+    session.stream.peer_finished = bit(bits, 7);
 }
 
 // What is a number or a text of its own.

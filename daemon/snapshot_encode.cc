@@ -152,7 +152,8 @@ void write_session(RecordWriter& out, const SavedSession& session) {
     out.text(Tag::session_uri, session.uri);
     out.number(Tag::session_flags,
                bits({session.strangers, session.limited, session.begun, session.heard,
-                     session.ending, session.stream.input_ended}));
+                     session.ending, session.stream.input_ended, session.stream.write_failed,
+                     session.stream.peer_finished}));
     out.text(Tag::session_reason, word(session.reason));
     out.number(Tag::session_last_format, static_cast<std::uint64_t>(session.last_format));
     out.number(Tag::session_phase, static_cast<std::uint64_t>(session.stream.phase));

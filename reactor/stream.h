@@ -69,6 +69,8 @@ enum class StreamPhase : std::uint8_t { open, draining, lingering };
 struct StreamSaved {
     StreamPhase phase = StreamPhase::open;
     bool input_ended = false;
+    bool write_failed = false;            // the kernel has told why, and tells it once
+    bool peer_finished = false;           // before that
     std::string_view input = {};          // as read, not consumed
     std::optional<Duration> blocked = {}; // how long the kernel has taken nothing
 };

@@ -14,6 +14,8 @@ StreamSaved Stream::saved() {
                   : state_ == State::draining ? StreamPhase::draining
                                               : StreamPhase::lingering;
     saved.input_ended = input_ended_;
+    saved.write_failed = write_failed_;
+    saved.peer_finished = peer_finished_;
     saved.input = input_.readable();
     if (blocked()) {
         saved.blocked = host_->loop.now() - blocked_since_;
@@ -44,6 +46,8 @@ void Stream::continue_from(const StreamSaved& saved) {
         break;
     }
     input_ended_ = saved.input_ended;
+    write_failed_ = saved.write_failed;
+    peer_finished_ = saved.peer_finished;
     std::string_view rest = saved.input;
     while (!rest.empty()) {
         input_.make_room(host_->blocks);

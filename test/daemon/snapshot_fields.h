@@ -65,8 +65,8 @@ inline auto fields(const SavedPatience& of) {
 }
 
 inline auto fields(const StreamSaved& of) {
-    const auto& [phase, input_ended, input, blocked] = of;
-    return std::tie(phase, input_ended, input, blocked);
+    const auto& [phase, input_ended, write_failed, peer_finished, input, blocked] = of;
+    return std::tie(phase, input_ended, write_failed, peer_finished, input, blocked);
 }
 
 inline auto fields(const DecoderSaved& of) {

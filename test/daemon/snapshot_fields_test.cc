@@ -75,6 +75,7 @@ private:
         session.heard = flag(number, 0);
         session.strangers = flag(number, 1);
         session.stream.input_ended = flag(number, 2);
+        session.stream.peer_finished = flag(number, 1);
         session.stream.input = "half a li";
         return session;
     }
@@ -94,6 +95,7 @@ private:
         member.echo = flag(number, 1);
         member.ack = flag(number, 2);
         member.traces = flag(number, 3);
+        session.stream.write_failed = number == 3; // nothing waits for it
         if (number % 2 == 0) {
             member.rooms = {1, 0};
             session.parked = number == 0 ? "" : "/say ops later";

@@ -69,6 +69,19 @@ TEST_CASE("Stream: a peer that has gone already while it is told goodbye is no t
     }
 }
 
+TEST_CASE("Stream: a peer that broke off has not finished, though a write was told so first") {
+    StreamWorld world;
+    Wire line(world, Medium::tcp);
+    line.peer.say("half a li");
+    line.peer.vanish();
+    await(Fd(::dup(line.stream.fd())), 0); // for the reset
+    line.stream.send("x");
+    static_cast<void>(line.stream.flush());
+    REQUIRE(line.stream.open());
+    CHECK(world.until([&] { return line.ear.closed_as(StreamEnd::reset); }));
+    CHECK(line.ear.ends_of_input == 0);
+}
+
 TEST_CASE("Stream: all that is queued goes out before the shut, however slow the reader") {
     const std::string text = counted_text(500'000);
     for (const Medium medium : media) {

@@ -327,6 +327,22 @@ TEST_CASE("Stream: a peer that vanished meanwhile is found out") {
     }
 }
 
+TEST_CASE("Stream: what broke over here is no end over there, for the kernel tells an error once") {
+    StreamWorld world;
+    Wire line(world, Medium::tcp);
+    line.peer.say("half a li");
+    line.peer.vanish();
+    await(Fd(::dup(line.stream.fd())), 0); // for the reset
+    line.stream.send("x");
+    static_cast<void>(line.stream.flush());
+    REQUIRE(line.stream.open());
+    Heir heir(line.stream);
+    CHECK(heir.legacy.saved.write_failed);
+    heir.begin();
+    CHECK(heir.world.until([&] { return heir.ear.closed_as(StreamEnd::reset); }));
+    CHECK(heir.ear.ends_of_input == 0);
+}
+
 TEST_CASE("Stream: an owner that waits to hear that all was sent hears it over there") {
     StreamWorld world;
     Wire line(world, Medium::unix_socket);
