@@ -14,7 +14,6 @@ def probes():
     return network_namespace.kernel_counters("TCPKeepAlive")["TCPKeepAlive"]
 
 
-@unittest.skipUnless(network_namespace.inside(), "no network namespace here")
 class KeepAlive(DaemonTest):
     listen = ("tcp://127.0.0.1:0", "unix:*")
 
@@ -63,6 +62,8 @@ class KeepAlive(DaemonTest):
 
 
 if __name__ == "__main__":
-    if network_namespace.allowed():
-        network_namespace.enter()
+    if not network_namespace.inside() and not network_namespace.allowed():
+        print("SKIPPED: network namespaces are not permitted here")
+        sys.exit(77)
+    network_namespace.enter()
     unittest.main(argv=sys.argv)

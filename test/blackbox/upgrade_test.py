@@ -592,8 +592,9 @@ class ByStore(Installed):
         finally:
             os.close(high)
 
-    def hand_over(self, daemon, manager):
-        daemon.signal(signal.SIGTERM)
+    def hand_over(self, daemon, manager, told=False):
+        if not told:
+            daemon.signal(signal.SIGTERM)
         self.assertEqual(daemon.wait(), 0)
         self.assertIn("roomd-parcel", manager.kept, "\n".join(daemon.log()))
         return manager.take()
@@ -689,10 +690,13 @@ class ByStore(Installed):
         manager = self.manager()
         daemon = self.first(manager)
         company = Company(self, daemon)
-        self.replace(f"#!/bin/sh\nsleep 0.3\nexec {harness.ROOMD} \"$@\"\n")
+        go_on = self.directory / "go on"
+        self.replace(f"#!/bin/sh\nwhile ! [ -e '{go_on}' ]; do sleep 0.01; done\nexec {harness.ROOMD} \"$@\"\n")
         daemon.signal(signal.SIGUSR2)
         until(lambda: children_of(daemon.pid), "the next one is asked")
-        daemon = self.next_one(manager, self.hand_over(daemon, manager))
+        daemon.signal(signal.SIGTERM)
+        go_on.touch()
+        daemon = self.next_one(manager, self.hand_over(daemon, manager, told=True))
         daemon.wait_for_line(r"\bcontinued\b")
         company.talk()
 
