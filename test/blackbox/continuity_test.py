@@ -16,14 +16,15 @@ import threading
 import unittest
 import warnings
 
-from roomd_harness import PATIENCE, TOP, Daemon
+from roomd_harness import PATIENCE, SANITIZED, TOP, Daemon
 
 PROOF = pathlib.Path(os.environ.get("CONTINUITY_BIN", TOP / "build" / "proof-continuity")).resolve()
 
 logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # which complains of members that are gone
 
-LOAD = ("--connections", "90", "--rooms", "5", "--rate", "150", "--speakers", "300", "--warm-up", "0.5", "--every", "1",
-        "--patience", "10")
+CONNECTIONS, RATE = (60, 100) if SANITIZED else (90, 150)  # the proxies have to keep up
+LOAD = ("--connections", str(CONNECTIONS), "--rooms", "5", "--rate", str(RATE), "--speakers", "300", "--warm-up", "0.5",
+        "--every", "1", "--patience", "10")
 
 
 def payloads(buffer):
@@ -197,7 +198,8 @@ FAULTS = {
             payload, b"gap %s %s %s" % (text_of(payload).split(b" ")[1], *[text_of(payload).split(b" ")[2]] * 2))},
         {"gap"}),
     "nothing moves for 1.2 s": (
-        {"wanted": is_message, "spoil": lambda payload, proxy: (proxy.halt(1.2), payload)[1], "patience": 1200}, {"pause"}),
+        {"wanted": is_message, "spoil": lambda payload, proxy: (proxy.halt(1.2), payload)[1],
+         "patience": CONNECTIONS * RATE // 11}, {"pause"}),
     "connects are refused for 0.3 s": (
         {"wanted": is_message, "spoil": lambda payload, proxy: (proxy.refuse(0.3), payload)[1]}, {"refused"}),
 }
@@ -264,7 +266,7 @@ class Judge(unittest.TestCase):
                                  "--restart", f": > {cut}")
             self.loop.call_soon_threadsafe(running[0].cut_when, cut)
             self.check(f"resumed, {expected or 'honestly'}", expected, *running)
-            self.assertGreaterEqual(running[0].cuts, 40)
+            self.assertGreaterEqual(running[0].cuts, CONNECTIONS * 4 // 9)
 
     def test_members_whose_connection_is_cut_resume_without_a_hole(self):
         self.resume(None, set())

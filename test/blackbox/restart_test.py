@@ -1,5 +1,6 @@
 """Restarts and crashes under load, the short form: hundreds of members of every framing and format, messages half sent and replays half
-read. Nothing is lost; how long it takes is judged where nobody else uses the machine (test/systemd/restart_test.sh). The judge is test/proofs/continuity.cc; the long form is in test/proofs/continuity/README.md.
+read. Nothing is lost; how long it takes is judged where nobody else uses the machine (test/systemd/restart_test.sh). The judge is
+test/proofs/continuity.cc; the long form is in test/proofs/continuity/README.md.
 """
 
 import json
@@ -90,8 +91,8 @@ class Restarts(unittest.TestCase):
             with Daemon("tcp://127.0.0.1:0", unix, options=("--admin", f"unix:{admin}")) as daemon:
                 host, port = daemon.address()
                 # Which waits for the next program: a signal in the middle of it would be refused.
-                figures, text = prove(directory, "--restart", f"{ROOMCTL} --socket {admin} upgrade", "--times", str(restarts), "--every", "1.5",
-                                      "--warm-up", "1", "--pause-ms-max", "0", f"tcp://{host}:{port}", unix)
+                figures, text = prove(directory, "--restart", f"{ROOMCTL} --socket {admin} upgrade", "--times", str(restarts),
+                                      "--every", "1.5", "--warm-up", "1", "--pause-ms-max", "0", f"tcp://{host}:{port}", unix)
                 daemon.wait_for_line(r"\bcontinued\b", restarts)
             log = "\n".join(daemon.log())
         self.assertTrue(figures["ok"], text + log)
