@@ -45,6 +45,27 @@ def until(condition, what, patience=PATIENCE):
         select.select([], [], [], 0.005)
 
 
+class Meanwhile(threading.Thread):
+    """Runs beside the test; over() waits for its end and fails if it has failed."""
+
+    def __init__(self, what, *arguments):
+        super().__init__(daemon=True)
+        self._what, self._arguments, self._failure = what, arguments, None
+        self.start()
+
+    def run(self):
+        try:
+            self._what(*self._arguments)
+        except Exception as failure:
+            self._failure = failure
+
+    def over(self):
+        self.join(PATIENCE)
+        if self._failure is not None:
+            raise self._failure
+        assert not self.is_alive(), "what ran beside the test does not end"
+
+
 def environment(extra=None):
     """The environment for a program under test: without this machine's ROOMD_* settings."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ROOMD_")}

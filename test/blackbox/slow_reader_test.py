@@ -1,12 +1,24 @@
 """Who reads too slowly learns exactly what was missed, or is closed and told so; nobody else notices."""
 
-import threading
+import select
 import unittest
 
-from roomd_harness import DaemonTest, EventClient, FrameClient, LineClient, PATIENCE, said, until
+from roomd_harness import DaemonTest, EventClient, FrameClient, LineClient, Meanwhile, PATIENCE, said, until
 
 TEXT = "x" * 1000
+AHEAD_BYTES = 30000
 COUNT = 3000
+
+
+def all_of(*ends):
+    """True once there has been a payload with each of these in it, in whatever order."""
+    left = set(ends)
+
+    def accepts(payload):
+        left.difference_update([end for end in left if end in payload])
+        return not left
+
+    return accepts
 
 
 def heard_ids(payloads, room="lobby"):
@@ -27,29 +39,25 @@ class SlowReaders(DaemonTest):
     options = ("--queue-bytes-max", "64KiB", "--queue-soft-bytes", "32KiB")
 
     def speak(self, mouth, count=COUNT, text=TEXT, ear=None):
-        """Never far ahead of the daemon, and of `ear`, who hears in another thread."""
+        """Never far ahead of the daemon; nor of `ear`, who hears in another thread and is not to be slow: of what it has not
+        heard a queue has place below the soft limit, and so has the kernel."""
         begin = ear.collected if ear else 0
+        step = min(20, AHEAD_BYTES // len(text))
         for number in range(1, count + 1):
             mouth.send(f"{number} {text}")
-            if number % 20 == 0:
+            if number % step == 0:
                 mouth.ask(f"/ping {number}", f"ok ping {number}")
                 if ear:
-                    until(lambda number=number: ear.collected >= begin + number - 50, "the other one hears", PATIENCE * 3)
-
-    def speaker(self, *arguments):
-        """Speaks in a thread of its own."""
-        thread = threading.Thread(target=self.speak, args=arguments, daemon=True)
-        thread.start()
-        return thread
+                    until(lambda number=number: ear.collected >= begin + number, "the other one hears", PATIENCE * 3)
 
     def test_an_event_reader_gets_every_message_or_a_gap_with_the_exact_ids(self):
         daemon = self.start("tcp://127.0.0.1:0")
         slow = self.event(daemon, "slow", join="lobby", receive_buffer_bytes=4096)
         live = self.event(daemon, "live", join="lobby")
         mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
-        speaker = self.speaker(mouth, COUNT, TEXT, live)
+        speaker = Meanwhile(self.speak, mouth, COUNT, TEXT, live)
         live_heard = live.collect(lambda payload: f" mouth {COUNT} " in payload)
-        speaker.join(PATIENCE)
+        speaker.over()
         self.assertEqual(heard_ids(live_heard), list(range(1, COUNT + 1)))
         self.assertFalse([payload for payload in live_heard if payload.startswith("gap")])
         slow.send("/ping end")
@@ -100,7 +108,7 @@ class SlowReaders(DaemonTest):
         watcher = self.event(daemon, "watcher", join="lobby")
         until(lambda: watcher.ask("/who lobby", "ok who").startswith("ok who lobby 2 "), "slow is in")
         mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
-        speaker = self.speaker(mouth, COUNT, TEXT, watcher)
+        speaker = Meanwhile(self.speak, mouth, COUNT, TEXT, watcher)
         heard = watcher.collect(lambda payload: payload.startswith("part lobby guest-1"))
         self.assertEqual(heard[-1], "part lobby guest-1 slow")
         payloads = []
@@ -113,7 +121,7 @@ class SlowReaders(DaemonTest):
         self.assertEqual([payload.split(" ")[0] for payload in payloads[:-1]],
                          [str(number) for number in range(1, len(payloads))])  # whole up to there, nothing left out
         watcher.collect(lambda payload: f" mouth {COUNT} " in payload)
-        speaker.join(PATIENCE)
+        speaker.over()
 
     def test_over_the_soft_limit_for_too_long_counts_as_full(self):
         daemon = self.start(options=("--queue-bytes-max", "8MiB", "--queue-soft-bytes", "16KiB", "--queue-soft-ms", "1s"))
@@ -129,9 +137,9 @@ class SlowReaders(DaemonTest):
         watcher = self.event(daemon, "watcher", join="lobby")
         self.event(daemon, "stalled", join="lobby", receive_buffer_bytes=4096)
         mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
-        speaker = self.speaker(mouth, 400, TEXT, watcher)
-        watcher.await_one("part lobby stalled slow")
-        speaker.join(PATIENCE)
+        speaker = Meanwhile(self.speak, mouth, 400, TEXT, watcher)
+        watcher.collect(all_of("part lobby stalled slow", " mouth 400 "))
+        speaker.over()
         self.assertGreater(watcher.stats()["stalled_ms_max_hits"], 0)
 
     def test_it_is_closed_with_slow_also_when_the_kernel_gives_up_first(self):
@@ -140,9 +148,9 @@ class SlowReaders(DaemonTest):
         watcher = self.event(daemon, "watcher", join="lobby")
         self.event(daemon, "stalled", join="lobby", receive_buffer_bytes=4096)
         mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
-        speaker = self.speaker(mouth, 600, "x" * 10000, watcher)
-        watcher.await_one("part lobby stalled slow")
-        speaker.join(PATIENCE)
+        speaker = Meanwhile(self.speak, mouth, 600, "x" * 10000, watcher)
+        watcher.collect(all_of("part lobby stalled slow", " mouth 600 "))
+        speaker.over()
         self.assertEqual(watcher.stats()["stalled_ms_max_hits"], 1)
 
     def test_a_private_message_to_who_does_not_read_is_refused_and_not_lost(self):
@@ -165,10 +173,9 @@ class SlowReaders(DaemonTest):
         slow = self.event(daemon, "slow", join="lobby", receive_buffer_bytes=4096)
         live = self.event(daemon, "live", join="lobby")
         mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
-        speaker = threading.Thread(target=self.speak, args=(mouth, 2000, "x" * 10000))
-        speaker.start()
+        speaker = Meanwhile(self.speak, mouth, 2000, "x" * 10000, live)
         self.assertEqual(heard_ids(live.collect(lambda payload: " mouth 2000 " in payload)), list(range(1, 2001)))
-        speaker.join(PATIENCE)
+        speaker.over()
         stats = live.stats()
         self.assertGreater(stats["pinned_bytes_max_hits"], 0)
         self.assertLess(stats["pinned_bytes"], 5 << 20)
@@ -185,14 +192,17 @@ class Policies(DaemonTest):
         return self.start("unix:*", options=("--config", str(file), "--queue-bytes-max", "64KiB",
                                                          "--queue-soft-bytes", "32KiB"))
 
-    def held_up(self, probe):
-        """Nothing more is said, for many looks: less would also be seen of a speaker who does not run just now."""
+    @staticmethod
+    def held_up(probe, *mouths):
+        """The kernel is full of what they say, and the daemon, which answers meanwhile, takes none of it: neither is seen of
+        speakers who do not run just now."""
         last = [0, 0]  # so much is said, and so often in a row
 
         def rests():
+            full = not select.select([], [mouth.socket for mouth in mouths], [], 0)[1]
             said_now = probe.stats()["messages_said"]
-            last[:] = (said_now, last[1] + 1 if said_now == last[0] else 0)
-            return said_now > 50 and last[1] >= 30
+            last[:] = (said_now, last[1] + 1 if full and said_now == last[0] else 0)
+            return said_now > 50 and last[1] >= 5
 
         until(rests, "they are held up")
 
@@ -212,12 +222,10 @@ class Policies(DaemonTest):
             mouth.send("/ping done")
 
         # They read meanwhile: a speaker who does not would be waited for like anybody else.
-        threads = [threading.Thread(target=speak, args=(mouth,)) for mouth in mouths]
-        threads += [threading.Thread(target=mouth.await_one, args=("ok ping done",)) for mouth in mouths]
-        for thread in threads:
-            thread.start()
+        threads = [Meanwhile(speak, mouth) for mouth in mouths]
+        threads += [Meanwhile(mouth.await_one, "ok ping done") for mouth in mouths]
         probe = self.event(daemon, "probe")
-        self.held_up(probe)
+        self.held_up(probe, *mouths)
         self.assertLess(probe.stats()["messages_said"], COUNT)
         plain_heard = []
 
@@ -225,15 +233,14 @@ class Policies(DaemonTest):
             while len(plain_heard) < COUNT:
                 plain_heard.append(plain.receive())
 
-        reader = threading.Thread(target=read_plain)
-        reader.start()
+        reader = Meanwhile(read_plain)
         heard = []
         while len(heard) < COUNT:
             message = said(slow.receive())
             if message:
                 heard.append(message)
         for thread in (*threads, reader):
-            thread.join(PATIENCE)
+            thread.over()
         self.assertEqual([message[1] for message in heard], list(range(1, COUNT + 1)))
         self.assertEqual(plain_heard, [message[3] for message in heard])
         self.assertEqual(probe.stats()["messages_dropped"], 0)
@@ -242,27 +249,25 @@ class Policies(DaemonTest):
         daemon = self.boot("wait")
         slow = EventClient(daemon.address(), "slow", join="pipeline", receive_buffer_bytes=4096)
         mouth = self.event(daemon, "mouth", options="ack=off", join="pipeline")
-        speaker = threading.Thread(target=lambda: [mouth.send(f"{number} {TEXT}") for number in range(COUNT)])
-        speaker.start()
+        speaker = Meanwhile(lambda: [mouth.send(f"{number} {TEXT}") for number in range(COUNT)])
         probe = self.event(daemon, "probe")
-        self.held_up(probe)
+        self.held_up(probe, mouth)
         self.assertLess(probe.stats()["messages_said"], COUNT)
         slow.close()
         until(lambda: probe.stats()["messages_said"] == COUNT, "it goes on")
-        speaker.join(PATIENCE)
+        speaker.over()
 
     def test_disconnect_closes_event_readers_too(self):
         daemon = self.boot("disconnect")
         slow = self.event(daemon, "slow", join="pipeline", receive_buffer_bytes=4096)
         mouth = self.event(daemon, "mouth", options="ack=off", join="pipeline")
-        speaker = threading.Thread(target=lambda: [mouth.send(f"{number} {TEXT}") for number in range(COUNT)])
-        speaker.start()
+        speaker = Meanwhile(lambda: [mouth.send(f"{number} {TEXT}") for number in range(COUNT)])
         mouth.await_one("part pipeline slow slow")
         payloads = slow.collect(lambda payload: payload.startswith("bye "))
         self.assertTrue(payloads[-1].startswith("bye slow"))
         ids = heard_ids(payloads, "pipeline")
         self.assertEqual(ids, list(range(1, len(ids) + 1)))
-        speaker.join(PATIENCE)
+        speaker.over()
 
 
 class Frames(DaemonTest):
