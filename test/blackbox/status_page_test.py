@@ -159,9 +159,17 @@ class StatusPageTest(DaemonTest):
             shutil.rmtree(profile, ignore_errors=True)
         return Dom(done.stdout.decode()), watch.asked
 
+    def browse_while_they_talk(self, **options):
+        """The page's clock runs ahead of ours: between two polls there may have been no time to say anything."""
+        for _ in range(10):
+            dom, _ = self.browse(**options)
+            if re.search("[1-9]", dom.tiles.get("messages in", "")):
+                break
+        return dom
+
     def test_every_chart_has_data_after_two_polls(self):
         for width in (1200, 500):
-            dom, _ = self.browse(width=width)
+            dom = self.browse_while_they_talk(width=width)
             with self.subTest(width=width):
                 self.assertNotIn("data-error", dom.root)
                 self.assertGreaterEqual(int(dom.root["data-polls"]), 2)
