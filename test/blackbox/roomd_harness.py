@@ -112,8 +112,8 @@ def reset(peer):
 class Daemon:
     """A running roomd. Leaves by close(), which asks it politely and insists on exit status 0 and a clean stderr."""
 
-    def __init__(self, *listen, options=(), env=None, wait=True, prefix=(), pass_fds=()):
-        arguments = [str(ROOMD)]
+    def __init__(self, *listen, options=(), env=None, wait=True, prefix=(), pass_fds=(), program=ROOMD):
+        arguments = [str(program)]
         for uri in listen:
             arguments += ["--listen", uri]
         arguments += options

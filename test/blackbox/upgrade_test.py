@@ -45,12 +45,8 @@ class Installed(DaemonTest):
             new.chmod(0o755)
         new.rename(self.path)
 
-    def begin(self, options=(), **more):
-        usual, harness.ROOMD = harness.ROOMD, self.path
-        try:
-            return self.start(options=options, **more)
-        finally:
-            harness.ROOMD = usual
+    def begin(self, options=(), listen_at=(), **more):
+        return self.start(*listen_at, options=options, program=self.path, **more)
 
     def upgrade(self, daemon):
         """Once more, and over."""
@@ -61,9 +57,9 @@ class Installed(DaemonTest):
         daemon.wait_for_line(r"\bready\b", before + 2)
         return line
 
-    def refused(self, daemon, count=1, patience=harness.PATIENCE):
+    def refused(self, daemon, count=1):
         daemon.signal(signal.SIGUSR2)
-        return daemon.wait_for_line("upgrade_refused", count, patience)
+        return daemon.wait_for_line("upgrade_refused", count)
 
 
 class Company:
@@ -83,13 +79,14 @@ class Company:
     def everybody(self):
         return {"eve": self.event, "uma": self.unix, "hal": self.human, "pia": self.plain}
 
-    def talk(self):
+    def talk(self, without=None):
         """Each says something, and all the others hear it, in order."""
-        for name, speaker in self.everybody().items():
+        everybody = {name: client for name, client in self.everybody().items() if name != without}
+        for name, speaker in everybody.items():
             self.number += 1
             text = f"{name} says {self.number}"
             speaker.send(text)
-            for other, listener in self.everybody().items():
+            for other, listener in everybody.items():
                 if other != name:
                     listener.await_one(lambda payload, text=text: payload.endswith(text))
 
@@ -573,13 +570,6 @@ class ByStore(Installed):
         self.uris = tuple(uri.replace("unix:*", f"unix:{self.directory}/s") for uri in LISTEN)
         return self.begin(options=(*self.options, *more), env=manager.environment(), listen_at=self.uris)
 
-    def begin(self, options=(), listen_at=(), **more):
-        usual, harness.ROOMD = harness.ROOMD, self.path
-        try:
-            return self.start(*listen_at, options=options, **more)
-        finally:
-            harness.ROOMD = usual
-
     def next_one(self, manager, receiver):
         """As systemd starts it: the descriptor is number 3, and named."""
         high = os.dup(receiver) if isinstance(receiver, int) else os.dup(receiver.fileno())
@@ -700,12 +690,30 @@ class ByStore(Installed):
         daemon.wait_for_line(r"\bcontinued\b")
         company.talk()
 
-    def damaged(self, damage, why, count=None):
+    def test_when_some_sockets_are_missing_the_others_go_on(self):
+        for last in (None, "pia"):  # a listener's, which is opened anew; and all behind the third connection's
+            manager = self.manager()
+            daemon = self.first(manager)
+            company = Company(self, daemon)
+            parcel = Parcel(self.hand_over(daemon, manager))
+            wanted = len(parcel.sockets)
+            count = 3 if last else wanted - 1
+            daemon = self.next_one(manager, parcel.pack(parcel.state, count))
+            self.assertIn(f"{count} of {wanted}", daemon.wait_for_line("not_all_continued"))
+            self.assertIn("connections=3 lost=1" if last else "connections=4 lost=0", daemon.wait_for_line(r"\bcontinued\b"))
+            if last:
+                company.plain.expect_end(self)
+                self.assertNotIn(last, company.event.ask("/who lobby", "ok who"))
+            company.talk(without=last)
+            for index in (0, 1):
+                self.event(daemon, index=index, join="lobby")
+
+    def damaged(self, damage, why):
         manager = self.manager()
         daemon = self.first(manager)
         company = Company(self, daemon)
         parcel = Parcel(self.hand_over(daemon, manager))
-        daemon = self.next_one(manager, parcel.pack(damage(parcel.state), count))
+        daemon = self.next_one(manager, parcel.pack(damage(parcel.state)))
         self.assertRegex(daemon.wait_for_line("not_continued"), why)
         self.expect_goodbyes(company, "could not keep your connection")
         self.assertNotIn(" continued ", "\n".join(daemon.log()))
