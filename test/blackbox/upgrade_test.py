@@ -483,6 +483,7 @@ class Manager:
         self.path, self.kind = str(path), kind
         self.kept, self.messages = {}, []
         self.unanswered = []
+        self.settled = threading.Semaphore(0)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
         self.thread = threading.Thread(target=self.run, daemon=True)
@@ -492,6 +493,11 @@ class Manager:
         while True:
             data, passed, _, _ = socket.recv_fds(self.socket, 4096, 4)
             fields = dict(line.split("=", 1) for line in data.decode().splitlines() if "=" in line)
+            if "OVER" in fields:
+                return
+            if "SETTLE" in fields:
+                self.settled.release()
+                continue
             self.messages.append(fields)
             if fields.get("FDSTORE") == "1" and self.kind != "full":
                 self.kept[fields["FDNAME"]] = passed.pop()
@@ -502,8 +508,17 @@ class Manager:
                 continue
             for fd in passed:
                 os.close(fd)
-            if "OVER" in fields:
-                return
+
+    def say(self, data):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+            end.sendto(data, self.path)
+
+    def settle(self):
+        """Returns itself once it has heard whatever was sent to it before: datagrams stay in order."""
+        self.say(b"SETTLE=1")
+        if not self.settled.acquire(timeout=harness.PATIENCE):
+            raise AssertionError("the manager has stopped listening")
+        return self
 
     def answer(self):
         while self.unanswered:
@@ -516,8 +531,7 @@ class Manager:
         return self.kept.pop(name)
 
     def close(self):
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
-            end.sendto(b"OVER=1", self.path)
+        self.say(b"OVER=1")
         self.thread.join(harness.PATIENCE)
         for fd in (*self.kept.values(), *self.unanswered):
             os.close(fd)
@@ -586,7 +600,7 @@ class ByStore(Installed):
         if not told:
             daemon.signal(signal.SIGTERM)
         self.assertEqual(daemon.wait(), 0)
-        self.assertIn("roomd-parcel", manager.kept, "\n".join(daemon.log()))
+        self.assertIn("roomd-parcel", manager.settle().kept, "\n".join(daemon.log()))
         return manager.take()
 
     def test_the_next_process_goes_on_with_everybody(self):
@@ -595,13 +609,14 @@ class ByStore(Installed):
         company = Company(self, daemon)
         company.event.send_bytes(struct.pack(">I", 9) + b"half")
         addresses = daemon.addresses()
-        for _ in range(3):
+        for times in range(1, 4):
             company.human.send("before")
             company.unix.await_one(lambda payload: payload.endswith(" before"))
             daemon = self.next_one(manager, self.hand_over(daemon, manager))
             self.assertIn("lost=0", daemon.wait_for_line(r"\bcontinued\b"))
             self.assertEqual(daemon.addresses(), addresses)
-            self.assertIn({"FDSTOREREMOVE": "1", "FDNAME": "roomd-parcel"}, manager.messages)
+            removed = {"FDSTOREREMOVE": "1", "FDNAME": "roomd-parcel"}
+            self.assertEqual(manager.settle().messages.count(removed), times)
             company.human.send("after")
             company.unix.await_one(lambda payload: payload.endswith(" after"))
         company.event.send_bytes(b" said")
@@ -638,7 +653,7 @@ class ByStore(Installed):
         self.close_all(company)
         self.assertEqual(daemon.wait(), 0)
         daemon.wait_for_line("does not answer")
-        self.assertEqual(manager.kept, {})
+        self.assertEqual(manager.settle().kept, {})
 
     def test_a_signal_while_the_manager_thinks_is_no_answer(self):
         manager = self.manager("late")
@@ -674,7 +689,7 @@ class ByStore(Installed):
             self.expect_goodbyes(company, "going down")
             self.close_all(company)
             self.assertEqual(daemon.wait(), 0)
-            self.assertEqual(manager.kept, {})
+            self.assertEqual(manager.settle().kept, {})
 
     def test_an_upgrade_that_is_asked_becomes_a_restart_if_that_is_wanted(self):
         manager = self.manager()
