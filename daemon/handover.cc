@@ -98,7 +98,7 @@ bool Handover::probe(Way way, std::string& why) {
         return false;
     }
     try {
-        const Fd state = make_sealed_memory(question(), why);
+        const Fd state = question(why);
         if (!state || !spawn(state, why)) {
             return false;
         }

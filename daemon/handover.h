@@ -84,7 +84,7 @@ private:
     void look_after_child();
     void forget_child();
     [[nodiscard]] std::vector<int> add_given(Snapshot& snapshot) const;
-    [[nodiscard]] std::string question() const;
+    [[nodiscard]] Fd question(std::string& why) const;
     [[nodiscard]] bool pack(ParcelEnds& parcel, std::string& why);
     [[nodiscard]] bool execute(const ParcelEnds& parcel, std::string& why);
     [[nodiscard]] bool store(ParcelEnds parcel, std::string& why);

@@ -2,6 +2,7 @@
 #include "daemon/snapshot_format.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -39,9 +40,20 @@ std::vector<int> Handover::add_given(Snapshot& snapshot) const {
     return descriptors;
 }
 
+namespace {
+
+Fd sealed(const Snapshot& snapshot, std::string& why) {
+    SealedMemory memory;
+    encode_snapshot(
+        snapshot, [&memory](std::uint64_t at, std::string_view bytes) { memory.write(at, bytes); });
+    return memory.seal(why);
+}
+
+} // namespace
+
 // What the child is shown: all that it would be given, and the one address that is free when it
 // comes although nobody hands it over.
-std::string Handover::question() const {
+Fd Handover::question(std::string& why) const {
     Snapshot snapshot = server_.save();
     static_cast<void>(add_given(snapshot));
     std::string commanded;
@@ -49,7 +61,7 @@ std::string Handover::question() const {
         commanded = asked_by("--admin", to_string(*admin));
         snapshot.listeners.push_back({commanded, {}, {}, false, false});
     }
-    return encode_snapshot(snapshot);
+    return sealed(snapshot, why);
 }
 
 bool Handover::pack(ParcelEnds& parcel, std::string& why) {
@@ -57,7 +69,7 @@ bool Handover::pack(ParcelEnds& parcel, std::string& why) {
     std::vector<int> descriptors = server_.descriptors();
     const std::vector<int> given = add_given(snapshot);
     descriptors.insert(descriptors.end(), given.begin(), given.end());
-    const Fd state = make_sealed_memory(encode_snapshot(snapshot), why);
+    const Fd state = sealed(snapshot, why);
     if (!state) {
         return false;
     }

@@ -36,9 +36,22 @@ struct Parcel {
 /// The name it has in the service manager's store.
 inline constexpr std::string_view parcel_name = "roomd-parcel";
 
-/// `bytes` in memory that nobody can change any more. Empty, and `error` set, where there is no
-/// memory or no such thing.
-[[nodiscard]] Fd make_sealed_memory(std::string_view bytes, std::string& error);
+/// Memory that is written in any order, and then sealed: nobody can change it any more. The first
+/// thing that fails stays, and is what seal() tells.
+class SealedMemory {
+public:
+    SealedMemory();
+
+    void write(std::uint64_t at, std::string_view bytes);
+
+    /// Leaves this empty. No descriptor, and `error` set: there was no memory, or there is no such
+    /// thing here.
+    [[nodiscard]] Fd seal(std::string& error);
+
+private:
+    Fd memory_;
+    std::string error_;
+};
 
 /// Both ends: what was packed waits in `receiver` as long as somebody has it open. `sender` is only
 /// good for finding out, see abandoned().

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -83,22 +84,36 @@ ssize_t receive_message(int fd, std::span<char> bytes, std::vector<Fd>& fds) {
 
 } // namespace
 
-Fd make_sealed_memory(std::string_view bytes, std::string& error) {
-    Fd memory(::memfd_create("roomd-state", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-    while (memory && !bytes.empty()) {
-        const ssize_t written = ::write(memory.get(), bytes.data(), bytes.size());
+SealedMemory::SealedMemory()
+    : memory_(::memfd_create("roomd-state", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
+    if (!memory_) {
+        error_ = "no memory to pass on: " + text_of(errno);
+    }
+}
+
+void SealedMemory::write(std::uint64_t at, std::string_view bytes) {
+    while (error_.empty() && !bytes.empty()) {
+        const ssize_t written =
+            ::pwrite(memory_.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
         if (written < 0 && errno != EINTR) {
-            error = "the state cannot be written to memory: " + text_of(errno);
-            return {};
+            error_ = "the state cannot be written to memory: " + text_of(errno);
         }
-        bytes.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(written, 0)));
+        const auto count = static_cast<std::size_t>(std::max<ssize_t>(written, 0));
+        bytes.remove_prefix(count);
+        at += count;
     }
+}
+
+Fd SealedMemory::seal(std::string& error) {
     constexpr int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
-    if (!memory || ::fcntl(memory.get(), F_ADD_SEALS, seals) != 0) {
-        error = "no memory to pass on: " + text_of(errno);
-        return {};
+    if (error_.empty() && ::fcntl(memory_.get(), F_ADD_SEALS, seals) != 0) {
+        error_ = "the state's memory cannot be sealed: " + text_of(errno);
     }
-    return memory;
+    if (!error_.empty()) {
+        error = error_;
+        memory_.reset();
+    }
+    return std::move(memory_);
 }
 
 std::optional<ParcelEnds> pack_parcel(const Fd& state, std::span<const int> sockets,

@@ -1,4 +1,4 @@
-// sip_hash — SipHash-1-3 of a name under a secret key.
+// sip_hash — SipHash-1-3 of some bytes under a key.
 //
 // Whoever picks names cannot pick collisions: tables keyed by what clients choose use this and no
 // other hash. A pure function. Source: Aumasson, Bernstein, "SipHash: a fast short-input PRF"
@@ -15,5 +15,21 @@ using HashKey = std::array<std::uint64_t, 2>;
 
 /// Some 15 ns for a name.
 [[nodiscard]] std::uint64_t sip_hash(const HashKey& key, std::string_view bytes);
+
+/// The same of bytes that come in pieces, whatever their sizes; keeps none of them.
+class SipHash {
+public:
+    explicit SipHash(const HashKey& key);
+
+    void add(std::string_view bytes);
+
+    /// sip_hash() of all that was added, in a row.
+    [[nodiscard]] std::uint64_t result() const;
+
+private:
+    std::array<std::uint64_t, 4> state_;
+    std::uint64_t size_ = 0;
+    std::uint64_t tail_ = 0; // the last size_ % 8 bytes
+};
 
 } // namespace roomd

@@ -1,57 +1,20 @@
 #include "daemon/sip_hash.h"
 #include "daemon/snapshot_format.h"
+#include "daemon/snapshot_parts.h"
 #include "daemon/snapshot_records.h"
 
 #include <algorithm>
-#include <cmath>
+#include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace roomd {
 
 // What is written as a number must keep it: the next version reads it, and so does the last.
-static_assert(static_cast<int>(Framing::frame) == 0 && static_cast<int>(Framing::line) == 1 &&
-              static_cast<int>(Framing::echo) == 2 && static_cast<int>(Framing::automatic) == 3);
-static_assert(static_cast<int>(Format::human) == 0 && static_cast<int>(Format::plain) == 1 &&
-              static_cast<int>(Format::event) == 2);
 static_assert(static_cast<int>(ChunkKind::shared) == 0 && static_cast<int>(ChunkKind::own) == 1 &&
               static_cast<int>(ChunkKind::notice) == 2);
-static_assert(static_cast<int>(StreamPhase::open) == 0 &&
-              static_cast<int>(StreamPhase::draining) == 1 &&
-              static_cast<int>(StreamPhase::lingering) == 2);
 
 namespace {
-
-constexpr double millionths = 1e6;
-
-std::uint64_t bits(std::initializer_list<bool> flags) {
-    std::uint64_t result = 0;
-    unsigned place = 0;
-    for (const bool flag : flags) {
-        result |= static_cast<std::uint64_t>(flag) << place++;
-    }
-    return result;
-}
-
-// Read back, it is written the same again: beyond what a double holds exactly it is whole tokens.
-std::uint64_t in_millionths(double tokens) {
-    constexpr double fine_max = 1e9;
-    constexpr double tokens_max = 1e12; // longer than anybody is made to wait
-    return tokens < fine_max
-               ? static_cast<std::uint64_t>(std::llround(tokens * millionths))
-               : static_cast<std::uint64_t>(std::llround(std::min(tokens, tokens_max))) *
-                     static_cast<std::uint64_t>(millionths);
-}
-
-std::uint64_t milliseconds(Duration duration) {
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
-}
-
-void write_key(RecordWriter& out, Tag tag, const SourceKey& key) {
-    out.begin(tag);
-    out.u64(key.high);
-    out.u64(key.low);
-    out.end();
-}
 
 void write_chunk(RecordWriter& out, const SavedChunk& chunk) {
     out.begin(Tag::chunk);
@@ -97,102 +60,6 @@ void write_room(RecordWriter& out, const SavedRoom& room) {
     out.number(Tag::room_empty_ms, room.empty_ms);
     out.number(Tag::room_crowd_joined, room.crowd_joined);
     out.number(Tag::room_crowd_left, room.crowd_left);
-    out.end();
-}
-
-void write_member(RecordWriter& out, const SavedMember& member) {
-    out.begin(Tag::session_member);
-    out.text(Tag::member_nick, member.nick);
-    out.number(Tag::member_format, static_cast<std::uint64_t>(member.format));
-    out.number(Tag::member_flags,
-               bits({member.single_script, member.echo, member.ack, member.traces}));
-    if (!member.rooms.empty()) {
-        out.begin(Tag::member_rooms);
-        for (const std::uint32_t room : member.rooms) {
-            out.u32(room);
-        }
-        out.end();
-    }
-    if (member.replay) {
-        out.begin(Tag::member_replay);
-        out.u32(member.replay->room);
-        out.u64(member.replay->next);
-        out.u64(member.replay->end);
-        out.u64(member.replay->first);
-        out.u8(member.replay->join ? 1 : 0);
-        out.end();
-    }
-    out.end();
-}
-
-void write_patience(RecordWriter& out, const SavedPatience& patience) {
-    out.begin(Tag::session_patience);
-    out.u32(patience.partial_ms);
-    out.u32(patience.soft_ms);
-    out.u32(patience.silent_ms);
-    out.u32(patience.leaving_ms);
-    out.u32(patience.lingering_ms);
-    out.u32(patience.flush_in_ms ? *patience.flush_in_ms + 1 : 0);
-    out.end();
-}
-
-void write_rates(RecordWriter& out, const SavedSession& session) {
-    write_key(out, Tag::session_source, session.source);
-    out.begin(Tag::session_rates);
-    for (const BucketSaved& bucket : session.rates) {
-        out.u64(in_millionths(bucket.spent));
-        out.u64(bucket.age_ms);
-    }
-    out.end();
-}
-
-void write_session(RecordWriter& out, const SavedSession& session) {
-    out.begin(Tag::session);
-    out.number(Tag::session_cookie, session.cookie);
-    out.text(Tag::session_uri, session.uri);
-    out.number(Tag::session_flags,
-               bits({session.strangers, session.limited, session.begun, session.heard,
-                     session.ending, session.stream.input_ended, session.stream.write_failed,
-                     session.stream.peer_finished}));
-    out.text(Tag::session_reason, word(session.reason));
-    out.number(Tag::session_last_format, static_cast<std::uint64_t>(session.last_format));
-    out.number(Tag::session_phase, static_cast<std::uint64_t>(session.stream.phase));
-    out.text(Tag::session_input, session.stream.input);
-    if (session.stream.blocked) {
-        out.number(Tag::session_blocked_ms, milliseconds(*session.stream.blocked) + 1);
-    }
-    if (!session.output.empty()) {
-        out.begin(Tag::session_output);
-        for (const SavedWindow& window : session.output) {
-            out.u32(window.chunk);
-            out.u32(window.from);
-            out.u32(window.to);
-        }
-        out.end();
-    }
-    const DecoderSaved& decoder = session.decoder;
-    out.begin(Tag::session_decoder);
-    out.u8(static_cast<std::uint8_t>(decoder.framing));
-    out.u8(decoder.http);
-    out.u8(static_cast<std::uint8_t>(
-        bits({decoder.first_line, decoder.skipping_line, decoder.after_flush, decoder.dead})));
-    out.u32(decoder.scanned);
-    out.u32(decoder.skip);
-    out.end();
-    if (session.patience) {
-        write_patience(out, *session.patience);
-    }
-    if (session.member) {
-        write_member(out, *session.member);
-    }
-    if (session.limited) {
-        write_rates(out, session);
-    }
-    if (session.parked) {
-        out.begin(Tag::session_parked); // even an empty one is parked
-        out.bytes(*session.parked);
-        out.end();
-    }
     out.end();
 }
 
@@ -271,20 +138,37 @@ void write_body(RecordWriter& out, const Snapshot& snapshot, std::uint32_t versi
 
 } // namespace
 
-std::string encode_snapshot(const Snapshot& snapshot) {
+void encode_snapshot(const Snapshot& snapshot, const PutBytes& put) {
     const std::uint32_t version = snapshot_version();
-    std::string out(snapshot_header_bytes, '\0'); // written when it is known
-    RecordWriter records(out);
+    const std::uint32_t readable_from = snapshot_readable_from();
+    SipHash checksum({version, readable_from});
+    std::uint64_t size = 0;
+    const auto pass_on = [&](std::string& bytes) {
+        checksum.add(bytes);
+        put(snapshot_header_bytes + size, bytes);
+        size += bytes.size();
+        bytes.clear();
+    };
+    std::string piece;
+    RecordWriter records(piece, pass_on);
     write_body(records, snapshot, version);
-    const std::string_view body = std::string_view(out).substr(snapshot_header_bytes);
+    pass_on(piece);
     std::string header(snapshot_magic);
     RecordWriter numbers(header);
     numbers.u32(version);
-    numbers.u32(snapshot_readable_from());
-    numbers.u64(body.size());
-    numbers.u64(sip_hash({version, snapshot_readable_from()}, body));
-    out.replace(0, snapshot_header_bytes, header);
-    return out;
+    numbers.u32(readable_from);
+    numbers.u64(size);
+    numbers.u64(checksum.result());
+    put(0, header);
+}
+
+std::string encode_snapshot(const Snapshot& snapshot) {
+    std::string all;
+    encode_snapshot(snapshot, [&all](std::uint64_t at, std::string_view bytes) {
+        all.resize(std::max<std::size_t>(all.size(), at + bytes.size()));
+        bytes.copy(all.data() + at, bytes.size());
+    });
+    return all;
 }
 
 } // namespace roomd

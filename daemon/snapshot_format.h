@@ -15,6 +15,7 @@
 #include "daemon/snapshot.h"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,7 +29,15 @@ namespace roomd {
 /// The oldest version that this program reads.
 [[nodiscard]] std::uint32_t snapshot_oldest();
 
-/// O(bytes). Writes as snapshot_version() says.
+/// Takes some bytes of a state and where among them they belong.
+using PutBytes = std::function<void(std::uint64_t at, std::string_view bytes)>;
+
+/// O(bytes). Writes as snapshot_version() says, in pieces: each byte once, the header last. Holds
+/// no more of them than the largest record (a room with its history, what waits in a queue), so
+/// that a state need not be in memory twice.
+void encode_snapshot(const Snapshot& snapshot, const PutBytes& put);
+
+/// All of it.
 [[nodiscard]] std::string encode_snapshot(const Snapshot& snapshot);
 
 /// All or nothing. The views point into `bytes`. `error` says what is wrong with them in one

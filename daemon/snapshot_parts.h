@@ -1,4 +1,5 @@
-// snapshot_parts — the pieces of which decode_snapshot() is made; internal to it.
+// snapshot_parts — the pieces of which encode_snapshot() and decode_snapshot() are made; internal
+// to them.
 //
 // Reading finds out where values stand, checking what they may be. Neither changes anything but
 // what it is given.
@@ -9,10 +10,14 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
 namespace roomd {
+
+/// One connection, as a record.
+void write_session(RecordWriter& out, const SavedSession& session);
 
 /// One connection. False: the body is no sequence of records, or a value ends where it should not.
 [[nodiscard]] bool read_session(std::string_view body, SavedSession& session);
@@ -35,9 +40,26 @@ template <typename Enum>
     return ((bits >> place) & 1U) != 0;
 }
 
+/// The other way: the first is bit 0.
+[[nodiscard]] inline std::uint64_t bits(std::initializer_list<bool> flags) {
+    std::uint64_t result = 0;
+    unsigned place = 0;
+    for (const bool flag : flags) {
+        result |= static_cast<std::uint64_t>(flag) << place++;
+    }
+    return result;
+}
+
 /// A body of values has to end where they end.
 [[nodiscard]] inline bool whole(const BodyReader& in) {
     return !in.failed() && in.empty();
+}
+
+inline void write_key(RecordWriter& out, Tag tag, const SourceKey& key) {
+    out.begin(tag);
+    out.u64(key.high);
+    out.u64(key.low);
+    out.end();
 }
 
 [[nodiscard]] inline bool read_key(std::string_view body, SourceKey& key) {

@@ -7,6 +7,7 @@ namespace roomd {
 namespace {
 
 constexpr std::size_t record_header_bytes = 2 + 4;
+constexpr std::size_t outlet_bytes = 64 * std::size_t{1024};
 
 void put(char* to, std::uint64_t value, std::size_t size) {
     for (std::size_t index = 0; index < size; ++index) {
@@ -43,6 +44,9 @@ void RecordWriter::end() {
     const std::size_t size = out_->size() - place - 4;
     assert(size <= UINT32_MAX); // the largest is a connection, some queues long
     put(out_->data() + place, size, 4);
+    if (open_.empty() && outlet_ && out_->size() >= outlet_bytes) {
+        outlet_(*out_);
+    }
 }
 
 std::uint64_t BodyReader::integer(std::size_t size) {

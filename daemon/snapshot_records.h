@@ -1,13 +1,15 @@
 // snapshot_records — the records of a snapshot: tags, and how they are written and read.
 //
-// Internal to snapshot_encode.cc and snapshot_decode.cc. A tag's meaning never changes; what is no
-// longer written keeps its number for ever. A number that is zero and a text that is empty are not
-// written: zero is what a reader takes for a missing one.
+// Internal to snapshot_encode*.cc and snapshot_decode*.cc. A tag's meaning never changes; what is
+// no longer written keeps its number for ever. A number that is zero and a text that is empty are
+// not written: zero is what a reader takes for a missing one.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace roomd {
@@ -86,7 +88,11 @@ enum class Tag : std::uint16_t {
 
 class RecordWriter {
 public:
-    explicit RecordWriter(std::string& out) : out_(&out) {}
+    /// Takes what is in `out` away; called where no record is open and there is a good deal.
+    using Outlet = std::function<void(std::string& out)>;
+
+    explicit RecordWriter(std::string& out, Outlet outlet = {})
+        : out_(&out), outlet_(std::move(outlet)) {}
 
     void number(Tag tag, std::uint64_t value) {
         if (value != 0) {
@@ -123,6 +129,7 @@ private:
     void integer(std::uint64_t value, std::size_t size);
 
     std::string* out_;
+    Outlet outlet_;
     std::vector<std::size_t> open_; // where the sizes of the records stand that have not ended
 };
 

@@ -3,9 +3,7 @@
 import contextlib
 import fcntl
 import os
-import pathlib
 import pty
-import re
 import select
 import signal
 import socket
@@ -16,7 +14,7 @@ import threading
 import time
 import unittest
 
-from roomd_harness import DaemonTest, PATIENCE, ROOM, SANITIZER_REPORT, environment, said
+from roomd_harness import DaemonTest, PATIENCE, ROOM, SANITIZER_REPORT, environment, peak_resident_bytes, said
 
 
 def address_text(address):
@@ -128,14 +126,11 @@ class PipeTest(DaemonTest):
         for _ in range(megabytes):
             process.stdin.write(megabyte)
         process.stdin.flush()
-        # All but what a pipe holds has gone through it. Its own high-water mark: ru_maxrss would begin with that of this
-        # process, from which it was made.
-        status = pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
-        resident_kib = int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1])
+        resident = peak_resident_bytes(process.pid)  # all but what a pipe holds has gone through it
         process.stdin.close()
         self.assertEqual(process.wait(PATIENCE), 0)
         if b"__asan_init" not in ROOM.read_bytes():  # which keeps what was freed
-            self.assertLess(resident_kib, megabytes * 1024 // 2)
+            self.assertLess(resident, megabytes * 1024 * 1024 // 2)
 
     def test_an_empty_input_is_no_failure(self):
         daemon = self.start()

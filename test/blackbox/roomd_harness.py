@@ -33,6 +33,12 @@ SANITIZED = ROOMD.exists() and b"__asan_init" in ROOMD.read_bytes()
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error:|Assertion .* failed")
 
 
+def peak_resident_bytes(pid):
+    """Its own high-water mark: ru_maxrss would begin with that of this process, from which it was made."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    return int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1]) * 1024
+
+
 def until(condition, what, patience=PATIENCE):
     """Waits until `condition()` is true and returns what it returned. For things nobody sends a word about."""
     deadline = time.monotonic() + patience

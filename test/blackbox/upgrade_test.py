@@ -671,6 +671,29 @@ class ByStore(Installed):
         self.next_one(manager, manager.take())
         company.talk()
 
+    @unittest.skipIf(harness.SANITIZED, "memory under AddressSanitizer says nothing of roomd's")
+    def test_a_large_state_is_written_in_pieces(self):
+        rooms, messages, size = 40, 16, 60_000
+        manager = self.manager("late")
+        daemon = self.first(manager)
+        speaker = self.event(daemon, "eve", index=1)
+        for room in range(rooms):
+            speaker.ask(f"/join r{room}", f"ok join r{room}")
+            for message in range(messages):
+                speaker.send(f"/say r{room} {message} {'x' * size}")
+            speaker.ask("/ping said", "ok ping said")
+        before = harness.peak_resident_bytes(daemon.pid)
+        daemon.signal(signal.SIGTERM)
+        until(lambda: manager.unanswered, "it waits for the manager")
+        grown = harness.peak_resident_bytes(daemon.pid) - before
+        self.assertLess(grown, rooms * messages * size // 4)
+        manager.kind = "keeps"
+        manager.answer()
+        self.assertEqual(daemon.wait(), 0)
+        daemon = self.next_one(manager, manager.take())
+        speaker.send(f"/history r{rooms - 1} last=1")
+        self.assertEqual(len(speaker.await_one(lambda payload: payload.startswith("old "))) // size, 1)
+
     @staticmethod
     def close_all(company):
         for client in company.everybody().values():

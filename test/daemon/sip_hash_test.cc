@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -86,6 +87,23 @@ TEST_CASE("sip_hash: it is SipHash-1-3 for every length and many keys") {
         const HashKey key{random.next(), random.next()};
         CHECK(sip_hash(key, bytes) == PaperSipHash(1, 3, key).of(bytes));
         CHECK(sip_hash(paper_key, bytes) == PaperSipHash(1, 3, paper_key).of(bytes));
+        bytes += static_cast<char>(random.below(256));
+    }
+}
+
+TEST_CASE("sip_hash: in pieces of any sizes it is the same") {
+    sim::Random random(2);
+    std::string bytes;
+    for (int length = 0; length < 300; ++length) {
+        SipHash pieces(paper_key);
+        std::string_view rest = bytes;
+        while (!rest.empty()) {
+            const std::size_t size = std::min<std::size_t>(random.below(20), rest.size());
+            pieces.add(rest.substr(0, size));
+            rest.remove_prefix(size);
+        }
+        CHECK(pieces.result() == sip_hash(paper_key, bytes));
+        CHECK(pieces.result() == sip_hash(paper_key, bytes)); // asking changes nothing
         bytes += static_cast<char>(random.below(256));
     }
 }
