@@ -174,6 +174,17 @@ struct Given {
     Inheritance inheritance;
 };
 
+// As many as are allowed and wanted, and room for them made at once: whoever takes over thousands
+// of connections, or is met by them, would stop for it again and again.
+void prepare_descriptors(const Limits& limits) {
+    constexpr std::uint64_t prepared_max =
+        65'536; // half a megabyte; beyond it they are made in time
+    const std::uint64_t possible = sys::raise_descriptor_limit();
+    const std::uint64_t wanted =
+        limits.connections_max == 0 ? possible : limits.connections_max + descriptors_reserved;
+    sys::make_room_for_descriptors(std::min({possible, wanted, prepared_max}));
+}
+
 int serve(std::span<char*> arguments, const Config& config, Log& log, Given& given) {
     Supervisor& supervisor = given.supervisor;
     InheritedSockets& inherited = given.inherited;
@@ -247,6 +258,7 @@ int main(int argc, char** argv) {
         }
         Given given{Supervisor::from_environment(), inherited_sockets(), std::move(inheritance)};
         given.inheritance.take_from(given.inherited, given.supervisor);
+        prepare_descriptors(loaded.config.limits); // before there are threads
         Log log(loaded.config.log_format, loaded.config.log_level,
                 loaded.config.limits.log_lines_per_second_max);
         try {

@@ -12,10 +12,6 @@ namespace roomd {
 
 namespace {
 
-// Descriptors kept for everything that is no connection: listeners, log, configuration, the
-// poller, probes.
-constexpr std::uint64_t descriptors_reserved = 64;
-
 HashKey random_key() {
     HashKey key{};
     sys::random_bytes(std::as_writable_bytes(std::span(key)));
@@ -28,7 +24,7 @@ Server::Server(EventLoop& loop, Config config, Log& log)
     : loop_(loop), log_(log), config_(std::move(config)),
       flush_list_(loop), host_{loop, arena_, flush_list_},
       hub_(config_.limits, counters_, arena_, random_key()), sources_(random_key()), tracer_(hub_),
-      metrics_pages_(*this), descriptors_(sys::raise_descriptor_limit()) {
+      metrics_pages_(*this) {
     apply_config();
     hub_.set_time(sys::monotonic_now(), sys::wall_now());
     loop.at_tick_end(*this);

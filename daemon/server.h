@@ -282,7 +282,6 @@ private:
     LeavePlan leave_plan_; // while draining
     TimerKey departure_;
     TimePoint drain_deadline_{};
-    std::uint64_t descriptors_ = 0;
     std::uint64_t told_tick_ = 0;      // of the hub's clock
     std::uint32_t round_ = 1;          // of those who wait to speak; goes round, 0 left out
     bool others_wait_ = false;         // some were refused before this tick, and not heard since

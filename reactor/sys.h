@@ -137,6 +137,11 @@ void write_byte(int fd, unsigned char byte) noexcept;
 /// Raises the soft descriptor limit to the hard one; returns what is in force.
 [[nodiscard]] std::uint64_t raise_descriptor_limit();
 [[nodiscard]] std::uint64_t descriptor_limit();
+/// Makes this process's table of descriptors large enough for `count` of them; eight bytes each. To
+/// be called while there is one thread: Linux grows the table by doubling it, and where there are
+/// several threads it stops the one that needs it for an RCU grace period each time, 8 to 16 ms
+/// (fs/file.c, expand_fdtable). Best effort: what is not made here grows when it has to.
+void make_room_for_descriptors(std::uint64_t count) noexcept;
 
 /// What this process takes of the machine; what the system does not tell is missing.
 struct ProcessUsage {

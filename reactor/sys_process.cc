@@ -214,25 +214,6 @@ void write_byte(int fd, unsigned char byte) noexcept {
     errno = saved;
 }
 
-Fd reserve_descriptor() {
-    return Fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-}
-
-std::uint64_t descriptor_limit() {
-    rlimit limit{};
-    ::getrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur;
-}
-
-std::uint64_t raise_descriptor_limit() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-        limit.rlim_cur = limit.rlim_max;
-        static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
-    }
-    return descriptor_limit();
-}
-
 ProcessUsage process_usage() {
     ProcessUsage usage;
     rusage used{};

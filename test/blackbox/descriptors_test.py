@@ -1,5 +1,7 @@
 """No descriptor is left: the refused are told why, nothing spins, and service is back as soon as one is free."""
 
+import pathlib
+import re
 import resource
 import shutil
 import time
@@ -42,6 +44,15 @@ class Descriptors(DaemonTest):
         late = self.line(daemon)
         late.send("/ping x")
         late.await_one("* pong x")
+
+    def test_room_for_all_that_may_come_is_made_at_the_start(self):
+        for allowed, options, wanted in ((5000, (), 5000), (5000, ("--connections-max=1000",), 1064),
+                                         (200, ("--connections-max=1000",), 200)):
+            daemon = self.start(options=options, prefix=(shutil.which("prlimit"), f"--nofile={allowed}:{allowed}"))
+            status = pathlib.Path(f"/proc/{daemon.pid}/status").read_text(encoding="utf-8")
+            slots = int(re.search(r"^FDSize:\s+(\d+)$", status, re.MULTILINE)[1])
+            self.assertGreaterEqual(slots, wanted)
+            self.assertLess(slots, 2 * wanted + 64)  # the kernel makes powers of two
 
     def test_a_descriptor_that_becomes_free_is_used_at_once(self):
         daemon = self.start(prefix=(shutil.which("prlimit"), "--nofile=100:100"))
