@@ -4,6 +4,7 @@
 #include "bench/systems.h"
 #include "bench/transcript.h"
 #include "reactor/endpoint.h"
+#include "reactor/sys.h"
 
 #include <CLI/CLI.hpp>
 
@@ -291,6 +292,7 @@ int run(int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv) {
+    sys::fill_standard_descriptors();
     try {
         return run(argc, argv);
     } catch (const std::exception& error) {

@@ -12,7 +12,6 @@
 #include <string_view>
 #include <variant>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 namespace {
@@ -44,15 +43,6 @@ Exit status: 0 all was acknowledged; 1 a line or the name was refused (stderr sa
 int fail(ExitStatus status, const std::string& why) {
     std::cerr << "room: " << why << std::endl;
     return static_cast<int>(status);
-}
-
-/// A socket must not become 0, 1 or 2 because the shell closed them.
-void fill_standard_descriptors() {
-    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-        if (::fcntl(fd, F_GETFD) < 0) {
-            static_cast<void>(::open("/dev/null", O_RDWR)); // the lowest free number: this one
-        }
-    }
 }
 
 std::string start_hint(const std::string& address) {
@@ -147,7 +137,7 @@ int run(int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv) {
-    fill_standard_descriptors();
+    sys::fill_standard_descriptors();
     try {
         return run(argc, argv);
     } catch (const std::exception& error) {

@@ -1,5 +1,6 @@
 // roomctl — the program with which an operator commands a running roomd over its admin socket.
 #include "client/commander.h"
+#include "reactor/sys.h"
 
 #include <CLI/CLI.hpp>
 
@@ -124,6 +125,7 @@ int run(int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv) {
+    sys::fill_standard_descriptors();
     try {
         return run(argc, argv);
     } catch (const std::exception& error) {

@@ -23,10 +23,6 @@ namespace roomd {
 /// disconnect for plain, which cannot be told.
 enum class SlowPolicy : std::uint8_t { by_format, gap, disconnect, wait };
 
-/// Descriptors kept for everything that is no connection: listeners, log, configuration, the
-/// poller, probes.
-inline constexpr std::uint64_t descriptors_reserved = 64;
-
 /// The numbers of policy. Units last in the name; `_max` is inclusive; bytes, milliseconds or
 /// counts.
 struct Limits {
@@ -42,7 +38,7 @@ struct Limits {
     std::uint32_t reply_bytes_max = 64 * 1024;      // own answers unsent: its commands wait
 
     // connections
-    std::uint32_t connections_max = 0;           // 0: the descriptor limit, less the reserved
+    std::uint32_t connections_max = 0;           // 0: what the descriptor limit allows, less 64
     std::uint32_t first_payload_ms_max = 10'000; // public listeners only
     std::uint32_t partial_ms_max = 15'000;       // an unfinished frame or line
     std::uint32_t linger_ms_max = 5'000;         // after the goodbye, until the peer has closed

@@ -41,6 +41,7 @@ std::vector<std::uint32_t> Hub::save_rooms(Snapshot& snapshot) const {
         saved.epoch = room.epoch;
         saved.topic = room.topic;
         saved.next_id = room.history.next();
+        saved.history.reserve(room.history.next() - room.history.first());
         for (std::uint64_t id = room.history.first(); id < room.history.next(); ++id) {
             saved.history.push_back(room.history.at(id));
         }

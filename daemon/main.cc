@@ -174,15 +174,12 @@ struct Given {
     Inheritance inheritance;
 };
 
-// As many as are allowed and wanted, and room for them made at once: whoever takes over thousands
-// of connections, or is met by them, would stop for it again and again.
-void prepare_descriptors(const Limits& limits) {
-    constexpr std::uint64_t prepared_max =
-        65'536; // half a megabyte; beyond it they are made in time
-    const std::uint64_t possible = sys::raise_descriptor_limit();
-    const std::uint64_t wanted =
-        limits.connections_max == 0 ? possible : limits.connections_max + descriptors_reserved;
-    sys::make_room_for_descriptors(std::min({possible, wanted, prepared_max}));
+// As many as are allowed, and room for them made at once: whoever takes over thousands of
+// connections, or is met by them, would stop for it again and again. Whatever connections_max is:
+// a reload may raise it.
+void prepare_descriptors() {
+    constexpr std::uint64_t prepared_max = 65'536; // half a megabyte
+    sys::make_room_for_descriptors(std::min(sys::raise_descriptor_limit(), prepared_max));
 }
 
 int serve(std::span<char*> arguments, const Config& config, Log& log, Given& given) {
@@ -243,6 +240,7 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Given& giv
 
 int main(int argc, char** argv) {
     const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
+    sys::fill_standard_descriptors();
     try {
         // The environment is changed before there are threads, and before it is read as
         // configuration.
@@ -258,7 +256,7 @@ int main(int argc, char** argv) {
         }
         Given given{Supervisor::from_environment(), inherited_sockets(), std::move(inheritance)};
         given.inheritance.take_from(given.inherited, given.supervisor);
-        prepare_descriptors(loaded.config.limits); // before there are threads
+        prepare_descriptors(); // before there are threads
         Log log(loaded.config.log_format, loaded.config.log_level,
                 loaded.config.limits.log_lines_per_second_max);
         try {

@@ -12,6 +12,10 @@ namespace roomd {
 
 namespace {
 
+// Descriptors kept for everything that is no connection: listeners, log, configuration, the
+// poller, probes.
+constexpr std::uint64_t descriptors_reserved = 64;
+
 HashKey random_key() {
     HashKey key{};
     sys::random_bytes(std::as_writable_bytes(std::span(key)));

@@ -33,8 +33,8 @@ namespace roomd {
 using PutBytes = std::function<void(std::uint64_t at, std::string_view bytes)>;
 
 /// O(bytes). Writes as snapshot_version() says, in pieces: each byte once, the header last. Holds
-/// no more of them than the largest record (a room with its history, what waits in a queue), so
-/// that a state need not be in memory twice.
+/// some 64 KiB of them, or one record if that is larger: a room with its history, what waits in a
+/// queue. All of them need not be in memory but where they go.
 void encode_snapshot(const Snapshot& snapshot, const PutBytes& put);
 
 /// All of it.

@@ -137,6 +137,9 @@ void write_byte(int fd, unsigned char byte) noexcept;
 /// Raises the soft descriptor limit to the hard one; returns what is in force.
 [[nodiscard]] std::uint64_t raise_descriptor_limit();
 [[nodiscard]] std::uint64_t descriptor_limit();
+/// A descriptor of ours must not become 0, 1 or 2 because whoever started this program closed them:
+/// each that is closed is /dev/null from now on. The first thing a program does.
+void fill_standard_descriptors() noexcept;
 /// Makes this process's table of descriptors large enough for `count` of them; eight bytes each. To
 /// be called while there is one thread: Linux grows the table by doubling it, and where there are
 /// several threads it stops the one that needs it for an RCU grace period each time, 8 to 16 ms

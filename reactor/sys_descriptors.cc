@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 // How many descriptors there may be.
 namespace roomd::sys {
@@ -25,6 +26,14 @@ std::uint64_t raise_descriptor_limit() {
         static_cast<void>(::setrlimit(RLIMIT_NOFILE, &limit));
     }
     return descriptor_limit();
+}
+
+void fill_standard_descriptors() noexcept {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+        if (::fcntl(fd, F_GETFD) < 0) {
+            static_cast<void>(::open("/dev/null", O_RDWR)); // the lowest free number: this one
+        }
+    }
 }
 
 void make_room_for_descriptors(std::uint64_t count) noexcept {

@@ -198,6 +198,10 @@ class Commands(RoomctlTest):
 
 
 class WhoMay(RoomctlTest):
+    def test_with_the_standard_descriptors_closed(self):
+        self.boot()
+        self.ctl("status", prefix=("bash", "-c", 'exec "$@" <&- >&-', "bash"))
+
     def test_nobody_there(self):
         result = self.ctl("status", status=69)
         self.assertIn(str(self.admin), result.stderr)

@@ -682,6 +682,7 @@ class ByStore(Installed):
             for message in range(messages):
                 speaker.send(f"/say r{room} {message} {'x' * size}")
             speaker.ask("/ping said", "ok ping said")
+        pathlib.Path(f"/proc/{daemon.pid}/clear_refs").write_text("5", encoding="ascii")  # the mark begins at what is there
         before = harness.peak_resident_bytes(daemon.pid)
         daemon.signal(signal.SIGTERM)
         until(lambda: manager.unanswered, "it waits for the manager")
@@ -690,7 +691,10 @@ class ByStore(Installed):
         manager.kind = "keeps"
         manager.answer()
         self.assertEqual(daemon.wait(), 0)
-        daemon = self.next_one(manager, manager.take())
+        parcel = Parcel(manager.take())
+        self.assertGreater(len(parcel.state), rooms * messages * size)
+        daemon = self.next_one(manager, parcel.pack(parcel.state))
+        daemon.wait_for_line(r"\bcontinued\b")
         speaker.send(f"/history r{rooms - 1} last=1")
         self.assertEqual(len(speaker.await_one(lambda payload: payload.startswith("old "))) // size, 1)
 

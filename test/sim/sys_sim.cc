@@ -175,10 +175,6 @@ Fd reserve_descriptor() {
     return descriptor < 0 ? Fd() : Fd(descriptor);
 }
 
-std::uint64_t raise_descriptor_limit() {
-    return descriptor_limit();
-}
-
 std::uint64_t descriptor_limit() {
     return static_cast<std::uint64_t>(World::current().descriptor_limit());
 }
