@@ -52,11 +52,7 @@ struct Command {
 };
 
 Scenario load_of(Load load, std::uint32_t publishers, std::uint32_t members) {
-    Scenario scenario;
-    scenario.load = load;
-    scenario.publishers = publishers;
-    scenario.members = members;
-    return scenario;
+    return {.name = {}, .load = load, .publishers = publishers, .members = members};
 }
 
 std::vector<Command> commands() {
