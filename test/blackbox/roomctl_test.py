@@ -357,14 +357,15 @@ class Drain(RoomctlTest):
     def test_fifty_leave_one_after_the_other_and_nobody_loses_a_message(self):
         daemon = self.boot()
         clients = [self.event(daemon, f"c{number}", join="lobby") for number in range(50)]
-        mouth = self.event(daemon, "mouth", join="lobby")
+        # Whoever speaks leaves at a random moment, too: one after the other, so that somebody is there to speak.
+        mouths = [self.event(daemon, f"mouth{number}", join="lobby") for number in range(8)]
         over = 2.0
         with subprocess.Popen([str(ROOMCTL), "--socket", str(self.admin), "drain", "--over", "2"], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, env=environment()) as drain:
             self.addCleanup(drain.kill)
-            daemon.wait_for_line("draining connections=51 over_ms=2000")
+            daemon.wait_for_line("draining connections=58 over_ms=2000")
             begin = time.monotonic()
-            left_at, heard_last, said_last, mouth_left = self.follow(clients, mouth)
+            left_at, heard_last, said_last, mouth_left = self.follow(clients, mouths)
             output, _ = drain.communicate(timeout=PATIENCE)
         self.assertEqual(drain.returncode, 0, output)
         self.assertEqual(daemon.wait(), 0)
@@ -385,8 +386,9 @@ class Drain(RoomctlTest):
         self.assertEqual(lefts, sorted(lefts, reverse=True))
         self.assertEqual(lefts[-1], 0)
 
-    def follow(self, clients, mouth):
+    def follow(self, clients, mouths):
         """Says a message every few milliseconds and reads everybody, until all have been told to leave."""
+        mouth, *others = mouths
         left_at, ids = {}, {index: [] for index in range(len(clients))}
         said_last, mouth_left, number = 0, None, 0
         deadline = time.monotonic() + PATIENCE
@@ -407,8 +409,12 @@ class Drain(RoomctlTest):
                     if payload.startswith("ok say"):
                         said_last = int(payload.split(" ")[3])
                     if payload.startswith("bye "):
-                        mouth_left = time.monotonic()
                         mouth.close()
+                        if others:
+                            mouth = others.pop()
+                        else:
+                            mouth_left = time.monotonic()
+                        break
             for index, client in waiting:
                 if client.socket not in ready:
                     continue
