@@ -1,7 +1,7 @@
 // sip_hash — SipHash-1-3 of some bytes under a key.
 //
 // Whoever picks names cannot pick collisions: tables keyed by what clients choose use this and no
-// other hash. A pure function. Source: Aumasson, Bernstein, "SipHash: a fast short-input PRF"
+// other hash. Pure. Source: Aumasson, Bernstein, "SipHash: a fast short-input PRF"
 // (2012).
 #pragma once
 

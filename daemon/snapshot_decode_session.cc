@@ -6,8 +6,6 @@ namespace roomd {
 
 namespace {
 
-constexpr double millionths = 1e6;
-
 CloseReason reason_of(std::string_view text) {
     for (std::size_t number = 0; number < close_reason_count; ++number) {
         if (word(static_cast<CloseReason>(number)) == text) {

@@ -17,8 +17,6 @@ static_assert(static_cast<int>(StreamPhase::open) == 0 &&
 
 namespace {
 
-constexpr double millionths = 1e6;
-
 // Read back, it is written the same again: beyond what a double holds exactly it is whole tokens.
 std::uint64_t in_millionths(double tokens) {
     constexpr double fine_max = 1e9;

@@ -16,6 +16,9 @@
 
 namespace roomd {
 
+/// In which what a rate has spent is written, which is no whole number.
+inline constexpr double millionths = 1e6;
+
 /// One connection, as a record.
 void write_session(RecordWriter& out, const SavedSession& session);
 

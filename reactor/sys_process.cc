@@ -190,8 +190,10 @@ void listen_again(int fd, const std::string& path, const ListenOptions& options)
 
     const bool file = ::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
     const bool change = file && (status.st_mode & 0777U) != options.mode;
-    if ((change && ::chmod(path.c_str(), static_cast<mode_t>(options.mode)) != 0) ||
-        ::listen(fd, options.backlog) != 0) {
+    if (change && ::chmod(path.c_str(), static_cast<mode_t>(options.mode)) != 0) {
+        fail("chmod");
+    }
+    if (::listen(fd, options.backlog) != 0) {
         fail("listen");
     }
 }

@@ -78,13 +78,9 @@ TEST_CASE("Server: who comes too fast where strangers come waits, on this machin
         world.config.limits.accepts_per_second_max = 50;
         world.listen(strangers ? "tcp://127.0.0.1:0?limits=on" : "tcp://127.0.0.1:0");
         world.start();
-        const std::size_t colon = world.server->bound().at(0).address.rfind(':');
-        const auto port = static_cast<std::uint16_t>(
-            std::stoi(world.server->bound().at(0).address.substr(colon + 1)));
-        const SocketAddress address = sys::resolve("127.0.0.1", port, false).at(0);
         std::vector<Fd> callers;
         for (int index = 0; index < 20; ++index) {
-            callers.push_back(sys::connect_begin(address));
+            callers.push_back(sys::connect_begin(world.address()));
         }
         const TimePoint begin = sys::monotonic_now();
         REQUIRE(world.until([&] { return world.server->session_count() == 20; }));
@@ -105,13 +101,9 @@ TEST_CASE("Server: an address that comes more often than it may keeps nobody els
         world.listen("tcp://127.0.0.1:0?limits=on");
         world.start();
         world.server->set_lockdown(locked);
-        const std::size_t colon = world.server->bound().at(0).address.rfind(':');
-        const auto port = static_cast<std::uint16_t>(
-            std::stoi(world.server->bound().at(0).address.substr(colon + 1)));
-        const SocketAddress address = sys::resolve("127.0.0.1", port, false).at(0);
         std::vector<Fd> callers;
         for (int index = 0; index < 40; ++index) {
-            callers.push_back(sys::connect_begin(address));
+            callers.push_back(sys::connect_begin(world.address()));
         }
         const std::size_t welcome = locked ? 0 : 1;
         REQUIRE(world.until([&] { return world.server->counters().refused == 40 - welcome; }));

@@ -338,10 +338,7 @@ TEST_CASE("Server: a refused peer that does not stop talking holds nobody up") {
     Client ann = world.program("ann", "lobby");
     std::vector<Fd> loud;
     for (int number = 0; number < 5; ++number) {
-        const std::string address = world.server->bound().at(0).address;
-        const auto port =
-            static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-        loud.push_back(sys::connect_begin(sys::resolve("127.0.0.1", port, false).at(0)));
+        loud.push_back(sys::connect_begin(world.address()));
         const std::string noise(4'000'000, 'x');
         static_cast<void>(::send(loud.back().get(), noise.data(), noise.size(), MSG_NOSIGNAL));
     }
@@ -496,9 +493,7 @@ TEST_CASE("Server: a datagram is said by a guest named after its address, and ne
     world.listen("udp://127.0.0.1:0?room=lobby");
     world.start();
     Client ann = world.program("ann", "lobby");
-    const std::string address = world.server->bound().at(1).address;
-    const auto port = static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
-    const SocketAddress to = sys::resolve("127.0.0.1", port, true).at(0);
+    const SocketAddress to = world.address(1);
     const Fd fd = sys::bind_datagram(sys::resolve("127.0.0.1", 0, true).at(0));
     const auto throw_one = [&](std::string_view payload) {
         sockaddr raw{};

@@ -117,21 +117,22 @@ public:
         server->open_listeners();
     }
 
+    /// Where to find the listener of this number.
+    [[nodiscard]] SocketAddress address(std::size_t listener = 0) const {
+        const Server::Bound bound = server->bound().at(listener);
+        if (bound.spec->endpoint.transport == Transport::unix_stream) {
+            return unix_address(bound.address);
+        }
+        const std::size_t colon = bound.address.rfind(':');
+        const auto port = static_cast<std::uint16_t>(std::stoi(bound.address.substr(colon + 1)));
+        return sys::resolve("127.0.0.1", port, false).at(0);
+    }
+
     /// Connected to the listener of this number. `receive_bytes`: how much the kernel may hold.
     Client connect(Framing framing, std::size_t listener = 0, int receive_bytes = 0) {
-        const Server::Bound bound = server->bound().at(listener);
-        SocketAddress address;
-        if (bound.spec->endpoint.transport == Transport::unix_stream) {
-            address = unix_address(bound.address);
-        } else {
-            const std::size_t colon = bound.address.rfind(':');
-            const auto port =
-                static_cast<std::uint16_t>(std::stoi(bound.address.substr(colon + 1)));
-            address = sys::resolve("127.0.0.1", port, false).at(0);
-        }
         const std::size_t before = server->session_count();
         const std::uint64_t refused = server->counters().refused;
-        Fd fd = sys::connect_begin(address);
+        Fd fd = sys::connect_begin(address(listener));
         if (receive_bytes > 0) {
             set_socket_option(fd, SO_RCVBUF, receive_bytes);
         }
