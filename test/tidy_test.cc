@@ -245,16 +245,6 @@ TEST_CASE("house: no line is longer than 100 columns") {
     }));
 }
 
-TEST_CASE("house: no source file is longer than 300 lines") {
-    Findings findings;
-    for (const File& file : sources()) {
-        if (!is_test(file) && file.lines.size() > 300) {
-            findings.push_back(file.path + " has " + std::to_string(file.lines.size()) + " lines");
-        }
-    }
-    expect_none(findings);
-}
-
 TEST_CASE("house: no open ends and no code in comments") {
     expect_none(lines_that([](const File&, const std::string& line) {
         for (const std::string_view word : {"TODO", "FIXME", "XXX", "HACK"}) {
@@ -381,17 +371,5 @@ TEST_CASE("house: every number of the wire is explained in PROTOCOL.md") {
         }
     }
     CHECK(numbers > 5);
-    expect_none(findings);
-}
-
-TEST_CASE("house: every folder has a README of at most 25 lines") {
-    Findings findings;
-    for (const char* folder : {"reactor", "protocol", "daemon", "client", "test", "systemd"}) {
-        const fs::path path = fs::path(folder) / "README.md";
-        const std::size_t lines = load(path).lines.size();
-        if (lines == 0 || lines > 25) {
-            findings.push_back(path.generic_string() + " has " + std::to_string(lines) + " lines");
-        }
-    }
     expect_none(findings);
 }
