@@ -9,7 +9,8 @@ namespace roomd {
 
 namespace {
 
-// What is kept for reuse. More than a busy tick needs is given back to the allocator.
+// What is kept for reuse, headers and lists of marks included. More than a busy tick needs is given
+// back to the allocator.
 constexpr std::uint64_t free_bytes_max = std::uint64_t{1024} * 1024;
 // A recycled chunk keeps its list of marks up to this length.
 constexpr std::size_t marks_kept_max = 2048;
@@ -28,13 +29,9 @@ void Chunk::append(std::string_view text) {
 
 void Chunk::mark(std::uint32_t source, std::uint64_t number) {
     assert(kind_ == ChunkKind::shared);
+    const std::size_t places = marks_.capacity();
     marks_.push_back({size_, source, number});
-    arena_->bytes_pinned_ += sizeof(Mark);
-}
-
-void Chunk::forget_marks() {
-    arena_->bytes_pinned_ -= marks_.size() * sizeof(Mark);
-    marks_.clear();
+    arena_->bytes_pinned_ += (marks_.capacity() - places) * sizeof(Mark);
 }
 
 std::size_t Chunk::mark_behind(std::uint32_t offset) const {
@@ -63,6 +60,7 @@ void ChunkRef::release() {
 Arena::~Arena() {
     assert(chunks_alive_ == 0);
     assert(bytes_pinned_ == 0);
+    assert(queue_list_bytes_ == 0);
     for (const std::vector<Chunk*>& list : free_) {
         for (Chunk* const chunk : list) {
             destroy(chunk);
@@ -79,19 +77,19 @@ ChunkRef Arena::make(ChunkKind kind, std::uint32_t capacity, LabelRef label) {
         std::vector<Chunk*>& list = free_[class_of(size)];
         chunk = list.back();
         list.pop_back();
-        bytes_free_ -= size;
+        bytes_free_ -= chunk->memory_bytes();
     } else {
         chunk = new (::operator new(sizeof(Chunk) + size)) Chunk(*this, size);
     }
     chunk->kind_ = kind;
     chunk->label_ = std::move(label);
-    bytes_pinned_ += size;
+    bytes_pinned_ += chunk->memory_bytes();
     ++chunks_alive_;
     return ChunkRef(chunk);
 }
 
 void Arena::recycle(Chunk* chunk) {
-    const std::uint64_t held = chunk->capacity_ + chunk->marks_.size() * sizeof(Mark);
+    const std::uint64_t held = chunk->memory_bytes();
     assert(bytes_pinned_ >= held);
     bytes_pinned_ -= held;
     --chunks_alive_;
@@ -99,12 +97,12 @@ void Arena::recycle(Chunk* chunk) {
     chunk->label_ = {};
     chunk->lost_.clear();
     if (chunk->capacity_ > chunk_bytes_max || chunk->marks_.capacity() > marks_kept_max ||
-        bytes_free_ + chunk->capacity_ > free_bytes_max) {
+        bytes_free_ + held > free_bytes_max) {
         destroy(chunk);
         return;
     }
     chunk->marks_.clear();
-    bytes_free_ += chunk->capacity_;
+    bytes_free_ += held;
     free_[class_of(chunk->capacity_)].push_back(chunk);
 }
 

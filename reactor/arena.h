@@ -116,6 +116,11 @@ public:
 
     [[nodiscard]] std::uint32_t room() const { return capacity_ - size_; }
 
+    /// What it takes of the heap: itself, its bytes, and its list of marks with the spare places.
+    [[nodiscard]] std::uint64_t memory_bytes() const {
+        return sizeof(Chunk) + capacity_ + marks_.capacity() * sizeof(Mark);
+    }
+
     [[nodiscard]] std::uint32_t references() const { return references_; }
 
     [[nodiscard]] const std::vector<Mark>& marks() const { return marks_; }
@@ -136,7 +141,7 @@ public:
     /// Empties it for another use; only while nobody else holds it.
     void restart() {
         assert(references_ == 1);
-        forget_marks();
+        marks_.clear();
         size_ = 0;
     }
 
@@ -150,10 +155,9 @@ public:
 private:
     friend class Arena;
     friend class ChunkRef;
+    friend class OutQueue;
 
     Chunk(Arena& arena, std::uint32_t capacity) : arena_(&arena), capacity_(capacity) {}
-
-    void forget_marks();
 
     [[nodiscard]] char* bytes() { return reinterpret_cast<char*>(this + 1); } // NOLINT
 
@@ -231,22 +235,27 @@ public:
     /// to chunk_bytes_max, recycled, or one of its own size above. O(1) when recycled.
     [[nodiscard]] ChunkRef make(ChunkKind kind, std::uint32_t capacity, LabelRef label = {});
 
-    /// Memory that living chunks hold, marks included.
+    /// Memory that living chunks hold: the sum of their memory_bytes().
     [[nodiscard]] std::uint64_t bytes_pinned() const { return bytes_pinned_; }
 
     [[nodiscard]] std::uint64_t chunks_alive() const { return chunks_alive_; }
 
+    /// Memory of the lists of all queues that chunks wait in (OutQueue::memory_bytes), together.
+    [[nodiscard]] std::uint64_t queue_list_bytes() const { return queue_list_bytes_; }
+
 private:
     friend class Chunk;
     friend class ChunkRef;
+    friend class OutQueue;
     static constexpr std::size_t classes = 9; // 256 .. 65,536
     void recycle(Chunk* chunk);
     static void destroy(Chunk* chunk);
 
     std::array<std::vector<Chunk*>, classes> free_;
     std::uint64_t bytes_pinned_ = 0;
-    std::uint64_t bytes_free_ = 0;
+    std::uint64_t bytes_free_ = 0; // in free_, marks included
     std::uint64_t chunks_alive_ = 0;
+    std::uint64_t queue_list_bytes_ = 0;
 };
 
 } // namespace roomd

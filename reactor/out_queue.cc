@@ -9,6 +9,20 @@ namespace {
 constexpr std::uint32_t own_chunk_bytes_max = 16 * 1024;
 } // namespace
 
+OutQueue::OutQueue(OutQueue&& other) noexcept {
+    *this = std::move(other);
+}
+
+OutQueue& OutQueue::operator=(OutQueue&& other) noexcept {
+    clear();
+    std::swap(first_, other.first_);
+    std::swap(rest_, other.rest_);
+    std::swap(count_, other.count_);
+    std::swap(bytes_, other.bytes_);
+    std::swap(own_bytes_, other.own_bytes_);
+    return *this;
+}
+
 OutQueue::Entry& OutQueue::last() {
     return count_ == 1 ? first_ : rest_->entries.back();
 }
@@ -21,24 +35,31 @@ void OutQueue::push_entry(Entry entry) {
     if (count_ == 0) {
         first_ = std::move(entry);
     } else {
+        std::uint64_t& counted = entry.chunk->arena_->queue_list_bytes_;
+        const std::uint64_t before = bytes_of(rest_.get());
         if (rest_ == nullptr) {
             rest_ = std::make_unique<Rest>();
         }
         rest_->entries.push_back(std::move(entry));
+        counted += bytes_of(rest_.get()) - before;
     }
     ++count_;
+}
+
+void OutQueue::free_rest(Arena& arena) {
+    arena.queue_list_bytes_ -= bytes_of(rest_.get());
+    rest_.reset();
 }
 
 void OutQueue::pop_entry() {
     assert(count_ > 0);
     if (--count_ == 0) {
         first_ = {{}, 0, 0};
-        rest_.reset();
         return;
     }
     first_ = std::move(rest_->entries[rest_->head++]);
     if (rest_->head == rest_->entries.size()) {
-        rest_.reset();
+        free_rest(*first_.chunk->arena_);
     } else if (rest_->head > 64 && rest_->head * 2 > rest_->entries.size()) {
         rest_->entries.erase(rest_->entries.begin(),
                              rest_->entries.begin() + static_cast<std::ptrdiff_t>(rest_->head));
@@ -219,8 +240,10 @@ void OutQueue::restore(ChunkRef chunk, std::uint32_t from, std::uint32_t to) {
 }
 
 void OutQueue::clear() {
+    if (rest_ != nullptr) {
+        free_rest(*rest_->entries.back().chunk->arena_);
+    }
     first_ = {{}, 0, 0};
-    rest_.reset();
     count_ = 0;
     bytes_ = 0;
     own_bytes_ = 0;

@@ -28,6 +28,15 @@ namespace roomd {
 
 class OutQueue {
 public:
+    OutQueue() = default;
+
+    ~OutQueue() { clear(); }
+
+    OutQueue(OutQueue&& other) noexcept;
+    OutQueue& operator=(OutQueue&& other) noexcept;
+    OutQueue(const OutQueue&) = delete;
+    OutQueue& operator=(const OutQueue&) = delete;
+
     /// Copies `bytes` behind what waits. Amortised O(bytes).
     void append(Arena& arena, std::string_view bytes);
 
@@ -76,6 +85,10 @@ public:
 
     [[nodiscard]] std::uint32_t entries() const { return count_; }
 
+    /// What its list of entries takes on the heap; the chunks are the arena's to count. The sum of
+    /// all queues is Arena::queue_list_bytes().
+    [[nodiscard]] std::uint64_t memory_bytes() const { return bytes_of(rest_.get()); }
+
     void check() const;
 
 private:
@@ -95,8 +108,13 @@ private:
 
     [[nodiscard]] Entry& last();
     [[nodiscard]] const Entry& at(std::size_t index) const;
+    [[nodiscard]] static std::uint64_t bytes_of(const Rest* rest) {
+        return rest == nullptr ? 0 : sizeof(Rest) + rest->entries.capacity() * sizeof(Entry);
+    }
+
     void push_entry(Entry entry);
     void pop_entry();
+    void free_rest(Arena& arena);
 
     Entry first_{{}, 0, 0};      // the head, in place: most queues never hold more
     std::unique_ptr<Rest> rest_; // the others

@@ -106,9 +106,12 @@ void RingBuffer::move_to(std::unique_ptr<std::byte[]> memory, std::uint32_t capa
     memory_ = std::move(memory);
     capacity_ = capacity;
     head_ = 0;
+    pool.ring_bytes_ += capacity;
 }
 
 void RingBuffer::release(BlockPool& pool) {
+    assert(pool.ring_bytes_ >= capacity_);
+    pool.ring_bytes_ -= capacity_;
     if (capacity_ == BlockPool::block_bytes) {
         pool.give(std::move(memory_));
     }

@@ -27,7 +27,7 @@ namespace roomd {
 
 /// BlockPool — large blocks that rings borrow for the length of one tick, so that a busy peer is
 /// read in big pieces without an allocation and an idle one keeps nothing. Owned by the
-/// StreamHost.
+/// StreamHost. It also counts what all rings that use it hold, blocks or not.
 class BlockPool {
 public:
     static constexpr std::uint32_t block_bytes = 64 * 1024;
@@ -37,8 +37,14 @@ public:
     /// Takes a block back; keeps a few, frees the rest.
     void give(std::unique_ptr<std::byte[]> block);
 
+    /// The memory of all rings together: the sum of their capacities.
+    [[nodiscard]] std::uint64_t ring_bytes() const { return ring_bytes_; }
+
 private:
+    friend class RingBuffer;
+
     std::vector<std::unique_ptr<std::byte[]>> free_;
+    std::uint64_t ring_bytes_ = 0;
 };
 
 class RingBuffer {

@@ -89,6 +89,10 @@ struct StreamHost {
     std::uint64_t bytes_written = 0;
     std::uint64_t read_calls = 0;
     std::uint64_t write_calls = 0;
+
+    /// What all streams hold for input that nobody has parsed yet: whole buffers, not bytes in
+    /// them.
+    [[nodiscard]] std::uint64_t input_bytes_held() const { return blocks.ring_bytes(); }
 };
 
 class Stream final : public Watcher {

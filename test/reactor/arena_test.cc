@@ -116,7 +116,7 @@ TEST_CASE("Arena: bytes_pinned counts living chunks and their marks, whatever th
         }
         std::uint64_t pinned = 0;
         for (const ChunkRef& chunk : living) {
-            pinned += chunk->capacity() + chunk->marks().size() * sizeof(Mark);
+            pinned += sizeof(Chunk) + chunk->capacity() + chunk->marks().capacity() * sizeof(Mark);
         }
         sound = sound && arena.bytes_pinned() == pinned && arena.chunks_alive() == living.size();
     }

@@ -294,6 +294,7 @@ private:
         expect(queue_.bytes() == model_bytes());
         expect(queue_.own_bytes() == own);
         expect(queue_.empty() == model_.empty());
+        expect(arena_.queue_list_bytes() == queue_.memory_bytes());
         expect(queue_.entries() <=
                2 * model_.size()); // own bytes may end one chunk and begin another
         entries_most_ = std::max<std::size_t>(entries_most_, queue_.entries());
