@@ -108,6 +108,7 @@ private:
 
     [[nodiscard]] Entry& last();
     [[nodiscard]] const Entry& at(std::size_t index) const;
+
     [[nodiscard]] static std::uint64_t bytes_of(const Rest* rest) {
         return rest == nullptr ? 0 : sizeof(Rest) + rest->entries.capacity() * sizeof(Entry);
     }
