@@ -3,6 +3,7 @@
 #   make                 build/roomd, room and roomctl        make run ARGS='--listen ...'   build and serve
 #   make test            every test                         make install PREFIX= DESTDIR=  programs and units
 #   make asan            every test under ASan and UBSan    make fuzz FUZZ_SECONDS=20      each fuzz target
+#   make siege           roomd under attack, some minutes   make siege ARGS='--only NAME'   one attack; LONG=1: hours
 #   make sim SEED=7      replay one seed                    make sim SEEDS=1-1000          a range of them
 #   make tidy            clang-tidy over the whole tree     make fmt, make fmt-check       clang-format
 #   make bench           the standard suite against the peers, some minutes; table, JSON and page in build/bench
@@ -19,7 +20,7 @@ SEEDS ?= 1-500
 FUZZ_SECONDS ?= 20
 TOOLS = test/tools
 
-.PHONY: all build run test install asan sim fuzz tidy fmt fmt-check macos clean bench deliveries bench-check bench-baseline \
+.PHONY: all build run test install asan sim siege fuzz tidy fmt fmt-check macos clean bench deliveries bench-check bench-baseline \
 	deb dist
 
 all: build
@@ -36,7 +37,7 @@ test:
 	@$(TOOLS)/setup.sh test
 	@$(TOOLS)/configure.sh build --having roomd-unit --having roombench
 	@ninja -C build
-	@meson test -C build --no-rebuild --print-errorlogs
+	@meson test -C build --no-rebuild --print-errorlogs; status=$$?; $(TOOLS)/tally.py --skipped build; exit $$status
 
 install: build
 	@meson configure build --prefix '$(PREFIX)' --sysconfdir '$(SYSCONFDIR)'
@@ -53,6 +54,12 @@ sim:
 	@$(TOOLS)/configure.sh build --having roomd-sim
 	@ninja -C build roomd-sim
 	@seeds='$(SEED)'; exec build/roomd-sim --jobs "$$(getconf _NPROCESSORS_ONLN)" --seeds "$${seeds:-$(SEEDS)}"
+
+siege:
+	@$(TOOLS)/setup.sh build siege
+	@$(TOOLS)/configure.sh build
+	@ninja -C build roomd
+	@exec test/siege/siege.py --build build $(ARGS)
 
 fuzz:
 	@$(TOOLS)/setup.sh check
