@@ -13,6 +13,11 @@ import tempfile
 import unittest
 import xml.etree.ElementTree as xml
 from html.parser import HTMLParser
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
+
+import deadlines  # noqa: E402, F401 (the path has to be known first; no test waits for ever)
 
 BROWSERS = ['chromium', 'chromium-browser', 'google-chrome']
 BROWSER = next((path for path in map(shutil.which, BROWSERS) if path), None)
@@ -143,6 +148,6 @@ class PageTest(unittest.TestCase):
 
 if __name__ == '__main__':
     if BROWSER is None:
-        print('no browser here: ' + ', '.join(BROWSERS))
+        print('SKIPPED: no browser here (' + ', '.join(BROWSERS) + '): apt-get install chromium')
         sys.exit(77)
     unittest.main(verbosity=2)

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import unittest
 
-from roomd_harness import DaemonTest, PATIENCE, said
+from roomd_harness import DaemonTest, PATIENCE, needs, said
 
 
 # ---- the tutorial's own code: what its readers have in their clients ----
@@ -113,7 +113,7 @@ class Netcat:
 
 
 class Lobby(DaemonTest):
-    @unittest.skipUnless(shutil.which("nc"), "nc is not installed")
+    @needs("nc", "netcat-openbsd")
     def test_two_netcat_users_and_two_python_programs_hear_each_other(self):
         daemon = self.start()
         watcher = self.event(daemon, "watcher", join="lobby")

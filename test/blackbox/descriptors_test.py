@@ -9,7 +9,7 @@ import signal
 import time
 import unittest
 
-from roomd_harness import DaemonTest, LineClient, SANITIZED, said, until
+from roomd_harness import DaemonTest, LineClient, said, unless_sanitized, until
 
 
 def limit_descriptors(daemon, count):
@@ -19,7 +19,7 @@ def limit_descriptors(daemon, count):
 
 @unittest.skipUnless(hasattr(resource, "prlimit"), "only Linux changes another process's limits")
 class Descriptors(DaemonTest):
-    @unittest.skipIf(SANITIZED, "without a descriptor UBSan cannot look at memory, and takes every object for a wrong one")
+    @unless_sanitized("without a descriptor UBSan cannot look at memory, and takes every object for a wrong one")
     def test_at_the_limit_newcomers_are_told_and_the_others_chat_on(self):
         daemon = self.start()
         ann, bob = self.event(daemon, "ann", join="lobby"), self.event(daemon, "bob", join="lobby")

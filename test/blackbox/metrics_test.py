@@ -12,7 +12,7 @@ import time
 import unittest
 
 import prometheus_text
-from roomd_harness import PATIENCE, Daemon, DaemonTest, connect, run_roomd, split_address, until
+from roomd_harness import PATIENCE, Daemon, DaemonTest, connect, needs, run_roomd, split_address, until
 
 PROMTOOL = shutil.which("promtool")
 ON = ("--metrics", "127.0.0.1:0")
@@ -80,7 +80,7 @@ class MetricsTest(DaemonTest):
         for name in families:
             self.assertRegex(name, r"\A(roomd|process)_")
 
-    @unittest.skipIf(PROMTOOL is None, "promtool (package prometheus) is not here")
+    @needs("promtool", "prometheus")
     def test_promtool_has_nothing_to_say(self):
         daemon = self.start()
         _, _, body = get(metrics_address(daemon), "/metrics")

@@ -7,7 +7,7 @@ import subprocess
 import unittest
 
 from metrics_test import ON, get, metrics_address, scrape
-from roomd_harness import TOP, DaemonTest
+from roomd_harness import TOP, DaemonTest, needs
 
 FOLDER = TOP / "systemd" / "monitoring"
 ALERTS = FOLDER / "roomd-alerts.yml"
@@ -98,7 +98,7 @@ class MonitoringTest(DaemonTest):
                          {"roomd_history_bytes_max", "roomd_members", "roomd_commands_refused_total",
                           "roomd_payloads_received_total", "roomd_datagrams_dropped_total"})
 
-    @unittest.skipIf(PROMTOOL is None, "promtool (package prometheus) is not here")
+    @needs("promtool", "prometheus")
     def test_promtool_accepts_rules_and_expressions(self):
         done = subprocess.run([PROMTOOL, "check", "rules", str(ALERTS)], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -112,7 +112,7 @@ class MonitoringTest(DaemonTest):
         done = subprocess.run([PROMTOOL, "check", "rules", str(file)], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    @unittest.skipIf(PROMTOOL is None, "promtool (package prometheus) is not here")
+    @needs("promtool", "prometheus")
     def test_alerts_go_off_when_they_should_and_not_before(self):
         scenario = {
             "rule_files": [str(ALERTS)],

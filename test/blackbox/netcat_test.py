@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import unittest
 
-from roomd_harness import DaemonTest, PATIENCE, said
+from roomd_harness import DaemonTest, PATIENCE, needs, said
 
 ROUNDS = int(os.environ.get("ROOMD_TEST_HALF_CLOSE_ROUNDS", "100"))
 
@@ -31,7 +31,7 @@ class HalfClose(DaemonTest):
             self.assertRegex(answer[0], r"^\* you are in ops \(\d+ here\)$", turn)
             self.assertEqual(answer[-1], "* pong done", turn)
 
-    @unittest.skipUnless(tool("nc.openbsd"), "netcat-openbsd is not installed")
+    @needs("nc.openbsd", "netcat-openbsd")
     def test_netcat_openbsd_gets_every_answer_every_time(self):
         daemon = self.start()
         host, port = daemon.address()
@@ -39,12 +39,12 @@ class HalfClose(DaemonTest):
         ann = self.event(daemon, "ann")
         self.assertEqual(ann.join("ops")[2], ROUNDS + 1)  # each hello was said
 
-    @unittest.skipUnless(tool("ncat"), "ncat is not installed")
+    @needs("ncat")
     def test_ncat(self):
         host, port = self.start().address()
         self.check_answers([tool("ncat"), host, str(port)], 3)
 
-    @unittest.skipUnless(tool("socat"), "socat is not installed")
+    @needs("socat")
     def test_socat_over_tcp_and_unix(self):
         path = self.scratch() / "s"
         daemon = self.start("tcp://127.0.0.1:0", f"unix:{path}")
@@ -52,7 +52,7 @@ class HalfClose(DaemonTest):
         self.check_answers([tool("socat"), "-t", "10", "-", f"TCP:{host}:{port}"], 3)
         self.check_answers([tool("socat"), "-t", "10", "-", f"UNIX-CONNECT:{path}"], 3)
 
-    @unittest.skipUnless(tool("nc.openbsd"), "netcat-openbsd is not installed")
+    @needs("nc.openbsd", "netcat-openbsd")
     def test_netcat_over_unix_and_ipv6_and_with_crlf(self):
         path = self.scratch() / "s"
         daemon = self.start(f"unix:{path}", "tcp://[::1]:0")
@@ -60,7 +60,7 @@ class HalfClose(DaemonTest):
         self.check_answers([tool("nc.openbsd"), "-N", "-U", str(path)])
         self.check_answers([tool("nc.openbsd"), "-N", "-C", "::1", str(port)])
 
-    @unittest.skipUnless(tool("telnet"), "telnet is not installed")
+    @needs("telnet")
     def test_telnet(self):
         host, port = self.start().address()
         process = subprocess.Popen([tool("telnet"), host, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

@@ -12,8 +12,8 @@ import subprocess
 import time
 import unittest
 
-from roomd_harness import (ROOMCTL, SANITIZED, Daemon, DaemonTest, EventClient, LineClient, PATIENCE, connect, environment, said,
-                           run_roomd, until)
+from roomd_harness import (ROOMCTL, SANITIZED, Daemon, DaemonTest, EventClient, LineClient, PATIENCE, connect, environment, needs, said,
+                           run_roomd, unless_sanitized, until)
 
 
 def run_roomctl(path, *arguments, prefix=(), env=None):
@@ -225,7 +225,8 @@ class WhoMay(RoomctlTest):
         result = run_roomctl(None, "status", env={"XDG_RUNTIME_DIR": str(runtime)})
         self.assertIn(f"pid {daemon.pid}", result.stdout)
 
-    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "only root can be somebody else")
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    @needs("setpriv", "util-linux")
     def test_another_user_may_not_even_where_the_file_lets_them(self):
         nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
         daemon = self.boot()
@@ -238,7 +239,8 @@ class WhoMay(RoomctlTest):
         daemon.wait_for_line("warning admin_refused user=65534 reason=not_allowed")
         self.ctl("status")
 
-    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "only root can be somebody else")
+    @unittest.skipUnless(os.geteuid() == 0, "only root can be somebody else")
+    @needs("setpriv", "util-linux")
     def test_root_and_the_daemons_own_user_may(self):
         user = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
         os.chown(self.directory, 65534, 65534)
@@ -328,7 +330,7 @@ class Bounds(RoomctlTest):
         self.event(daemon, join="lobby")
 
     @unittest.skipUnless(hasattr(resource, "prlimit"), "only Linux changes another process's limits")
-    @unittest.skipIf(SANITIZED, "without a descriptor UBSan cannot look at memory, and takes every object for a wrong one")
+    @unless_sanitized("without a descriptor UBSan cannot look at memory, and takes every object for a wrong one")
     def test_when_no_descriptor_is_left(self):
         daemon = self.boot()
         ann = self.event(daemon, "ann", join="lobby")

@@ -13,12 +13,18 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "test" / "tools"))
+
+import deadlines  # noqa: E402 (the path has to be known first)
+from deadlines import needs  # noqa: E402, F401 (the tests take it from here)
+
 ROOMD = pathlib.Path(os.environ.get("ROOMD_BIN", TOP / "build" / "roomd")).resolve()
 ROOM = pathlib.Path(os.environ.get("ROOM_BIN", TOP / "build" / "room")).resolve()
 ROOMCTL = pathlib.Path(os.environ.get("ROOMCTL_BIN", TOP / "build" / "roomctl")).resolve()
@@ -29,6 +35,15 @@ PATIENCE = float(os.environ.get("ROOMD_TEST_PATIENCE_S", "20"))
 
 # Built with AddressSanitizer? It keeps memory longer, and its checks need descriptors of their own.
 SANITIZED = ROOMD.exists() and b"__asan_init" in ROOMD.read_bytes()
+
+if SANITIZED:
+    deadlines.DEADLINE_S *= 3
+
+
+def unless_sanitized(_):
+    """For a test that means nothing under sanitizers; the reason stands beside it. It is not skipped there: it is not there."""
+    return deadlines.not_here(SANITIZED)
+
 
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error:|Assertion .* failed")
 

@@ -229,6 +229,6 @@ class StatusPageTest(DaemonTest):
 
 if __name__ == "__main__":
     if BROWSER is None:
-        print("no browser here")
+        print("SKIPPED: no browser here: apt-get install chromium")
         sys.exit(77)
     unittest.main(verbosity=2)

@@ -65,7 +65,7 @@ class Refused(Installed):
         self.replace("#!/bin/sh\nexec yes\n")
         self.stays(daemon, company, "says too much")
 
-    @unittest.skipIf(harness.SANITIZED, "without a descriptor UBSan cannot look at memory, and takes every object for a wrong one")
+    @harness.unless_sanitized("without a descriptor UBSan cannot look at memory, and takes every object for a wrong one")
     def test_without_descriptors(self):
         self.install()
         daemon = self.begin()

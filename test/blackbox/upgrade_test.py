@@ -671,7 +671,7 @@ class ByStore(Installed):
         self.next_one(manager, manager.take())
         company.talk()
 
-    @unittest.skipIf(harness.SANITIZED, "memory under AddressSanitizer says nothing of roomd's")
+    @harness.unless_sanitized("memory under AddressSanitizer says nothing of roomd's")
     def test_a_large_state_is_written_in_pieces(self):
         rooms, messages, size = 40, 16, 60_000
         manager = self.manager("late")

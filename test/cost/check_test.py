@@ -7,8 +7,10 @@ import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
 
 import check  # noqa: E402 (the path has to be known first)
+import deadlines  # noqa: E402, F401 (no test waits for ever)
 
 PROFILE = """\
 version: 1

@@ -5,7 +5,9 @@
 #                                                count: also what make bench-check needs (valgrind)
 #                                                bench: also what make bench needs (the peers)
 #                                                deb: also what make deb needs (debhelper)
-#                                                check: also what .ci/run needs (clang, linters, npm)
+#                                                siege: also what make siege needs (python)
+#                                                check: also what .ci/run needs (clang, linters, npm, and every tool
+#                                                       that a test would be skipped without)
 # When nothing is missing it does nothing and takes a few milliseconds' worth of probes. It asks for abilities, not for
 # packages, so a meson from pip or a compiler of one's own is as good as the packaged one.
 set -euo pipefail
@@ -51,6 +53,9 @@ if wants test || wants check; then
     has python3              || need python3 python python3 'black-box tests'
     has nc                   || need netcat-openbsd - - 'tests that talk as people do'
 fi
+if wants siege; then
+    has python3              || need python3 python python3 'attacks'
+fi
 if wants test || wants bench || wants deb || wants check; then
     module nlohmann_json     || need nlohmann-json3-dev nlohmann-json nlohmann-json 'results of roombench as JSON'
 fi
@@ -83,6 +88,18 @@ if wants check; then
     has ip           || need iproute2 - - 'loopback in the namespace of the systemd test'
     has pgrep        || need procps - - 'the systemd test'
     has systemd-analyze || need systemd - - 'verifies the service unit'
+    # The netcats, shells and tracers of the tests: a test that is skipped for the want of one counts as failed in .ci/run.
+    has nc.openbsd   || need netcat-openbsd - - 'tests that talk as people do'
+    has telnet       || need telnet - - 'tests that talk as people do'
+    has ncat         || need ncat - - 'tests that talk as people do'
+    has socat        || need socat - - 'tests that talk as people do'
+    has node         || need nodejs - - 'tests that talk as people do'
+    has fish         || need fish fish fish 'reads its completions'
+    has tmux         || need tmux - - 'tests on a terminal'
+    has strace       || need strace - - 'system calls that fail'
+    has setpriv && has prlimit && has unshare || need util-linux - - 'tests with other rights and limits'
+    has readelf && has objcopy || need binutils - - 'looks at what was built'
+    has ps           || need procps - - 'tests that look at processes'
 fi
 
 [[ ${#packages[@]} -eq 0 ]] && exit 0
@@ -122,8 +139,9 @@ if [[ $manager == apt-get ]] && ! compgen -G '/var/lib/apt/lists/*_Packages*' >/
     fresh_lists=updated
 fi
 if ! "${install[@]}" "${packages[@]}" </dev/null >&2; then
-    if [[ $fresh_lists == updated ]] || ! "${update[@]}" >&2 ||
-        ! "${install[@]}" "${packages[@]}" </dev/null >&2; then
+    # A mirror that fails once may not fail twice.
+    [[ $fresh_lists == updated ]] && sleep 5
+    if ! "${update[@]}" >&2 || ! "${install[@]}" "${packages[@]}" </dev/null >&2; then
         echo "Installing failed; nothing was built. The command was: ${install[*]} ${packages[*]}" >&2
         exit 1
     fi
