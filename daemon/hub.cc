@@ -1,5 +1,7 @@
 #include "daemon/hub.h"
 
+#include "daemon/work.h"
+
 #include <algorithm>
 #include <array>
 #include <cassert>
@@ -91,6 +93,7 @@ void Hub::reply(Key key, const Event& event) {
 void Hub::reply_to(Member& member, const Event& event) {
     scratch_.clear();
     encode(scratch_, member.dialect, event);
+    work_ += work::encode(scratch_.size());
     if (!scratch_.empty()) {
         catch_up(member);
         member.recipient->deliver(scratch_);
@@ -106,8 +109,9 @@ void Hub::reply_error(Member& member, std::string_view verb, ErrorCode code,
 void Hub::catch_up(Member& member) {
     for (const Membership& membership : member.rooms) {
         Room& room = *rooms_.at(membership.room);
-        if (room.dirty) {
-            room.catch_up(member.dialect, membership.seat);
+        work_ += work::room_walked;
+        if (room.dirty && room.catch_up(member.dialect, membership.seat)) {
+            work_ += work::piece_served;
         }
     }
 }
@@ -116,6 +120,7 @@ void Hub::mark_dirty(Room& room, Key room_key) {
     if (!room.dirty) {
         room.dirty = true;
         dirty_.push_back(room_key);
+        work_ += room.members() * work::seat_walked; // by hand_out()
     }
 }
 
@@ -130,6 +135,7 @@ void Hub::announce(Room& room, Key room_key, const Event& event, Source source,
         const Dialect dialect = Dialect::at(index);
         scratch_.clear();
         encode(scratch_, dialect, event);
+        work_ += work::encode(scratch_.size());
         if (!scratch_.empty()) {
             room.append(*arena_, dialect, scratch_, source.slot, number);
             bytes_said_ += scratch_.size();
@@ -138,9 +144,17 @@ void Hub::announce(Room& room, Key room_key, const Event& event, Source source,
     }
 }
 
-Hub::Target Hub::find_target(const Member& member, std::string_view room) const {
+// Names are normalised where they come in, and that is counted.
+std::variant<Name, BadName> Hub::parse_name(std::string_view text, NameKind kind,
+                                            ScriptPolicy scripts) {
+    work_ += work::name(text);
+    return Name::parse(text, kind, scripts);
+}
+
+Hub::Target Hub::find_target(const Member& member, std::string_view room) {
     Target target;
-    auto name = Name::parse(room, NameKind::room, ScriptPolicy::any);
+    work_ += work::command;
+    auto name = parse_name(room, NameKind::room, ScriptPolicy::any);
     if (const Name* const valid = std::get_if<Name>(&name); valid != nullptr) {
         target.key = find_room(valid->folded());
         target.room = target.key ? rooms_.at(target.key).get() : nullptr;
@@ -155,6 +169,7 @@ Hub::Target Hub::find_target(const Member& member, std::string_view room) const 
 }
 
 Hub::Target Hub::current_target(const Member& member) {
+    work_ += work::command;
     if (member.rooms.empty()) {
         return {};
     }
@@ -175,7 +190,7 @@ Hub::Target Hub::require(Member& member, std::string_view verb,
     }
     const Target target = find_target(member, *room);
     if (target.room == nullptr) {
-        const auto name = Name::parse(*room, NameKind::room, ScriptPolicy::any);
+        const auto name = parse_name(*room, NameKind::room, ScriptPolicy::any);
         if (const BadName* const bad = std::get_if<BadName>(&name); bad != nullptr) {
             reply_error(member, verb, ErrorCode::bad_name, bad->why);
         } else {
@@ -213,6 +228,7 @@ Room* Hub::add_room(const Name& name, Key& key) {
         }
     }
     wait_rooms_ += slow == SlowPolicy::wait ? 1U : 0U;
+    work_ += work::room_made;
     key = rooms_.insert(
         std::make_unique<Room>(name, epoch_text(last_epoch_), history_limits(name), slow));
     Room* const room = rooms_.at(key).get();

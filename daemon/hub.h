@@ -26,6 +26,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace roomd {
@@ -149,6 +150,9 @@ public:
     /// Whoever was to hear what had been said has had a turn to be sent it.
     void all_sent() { bytes_said_ = 0; }
 
+    /// Units of work (work.h) done since the last call.
+    [[nodiscard]] std::uint64_t take_work() { return std::exchange(work_, 0); }
+
     /// Members that would hear this command's text.
     [[nodiscard]] std::size_t audience(Key key, const Command& command);
 
@@ -211,7 +215,9 @@ private:
     void announce(Room& room, Key room_key, const Event& event, Source source,
                   std::uint64_t number);
     void mark_dirty(Room& room, Key room_key);
-    [[nodiscard]] Target find_target(const Member& member, std::string_view room) const;
+    [[nodiscard]] std::variant<Name, BadName> parse_name(std::string_view text, NameKind kind,
+                                                         ScriptPolicy scripts);
+    [[nodiscard]] Target find_target(const Member& member, std::string_view room);
     [[nodiscard]] Target current_target(const Member& member);
     /// The room named or the current one, replying with the error when there is none.
     [[nodiscard]] Target require(Member& member, std::string_view verb,
@@ -267,6 +273,7 @@ private:
     std::uint64_t guests_ = 0;
     std::uint64_t bytes_said_ = 0;
     std::uint64_t history_bytes_ = 0;
+    std::uint64_t work_ = 0; // not taken yet
     std::size_t wait_rooms_ = 0;
     std::string scratch_;
 };

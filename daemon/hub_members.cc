@@ -39,7 +39,7 @@ void Hub::greet(Key key) {
 
 void Hub::join_default(Key key, std::string_view room) {
     Member* const member = members_.find(key);
-    const auto name = Name::parse(room, NameKind::room, ScriptPolicy::any);
+    const auto name = parse_name(room, NameKind::room, ScriptPolicy::any);
     if (member == nullptr || !std::holds_alternative<Name>(name)) {
         return;
     }
@@ -57,7 +57,7 @@ bool Hub::has_room(std::string_view room) const {
 
 void Hub::apply(Key key, const Join& command) {
     Member& member = members_.at(key);
-    const auto parsed = Name::parse(command.room, NameKind::room, member.scripts);
+    const auto parsed = parse_name(command.room, NameKind::room, member.scripts);
     if (const BadName* const bad = std::get_if<BadName>(&parsed); bad != nullptr) {
         reply_error(member, "join", ErrorCode::bad_name, bad->why);
         return;
@@ -209,7 +209,7 @@ void Hub::apply(Key key, const SetNick& command) {
 }
 
 bool Hub::rename(Key key, Member& member, std::string_view nick, std::string_view verb) {
-    auto parsed = Name::parse(nick, NameKind::nick, member.scripts);
+    auto parsed = parse_name(nick, NameKind::nick, member.scripts);
     if (const BadName* const bad = std::get_if<BadName>(&parsed); bad != nullptr) {
         reply_error(member, verb, ErrorCode::bad_name, bad->why);
         return false;

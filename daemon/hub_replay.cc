@@ -1,4 +1,5 @@
 #include "daemon/hub.h"
+#include "daemon/work.h"
 
 #include <algorithm>
 #include <cassert>
@@ -87,7 +88,9 @@ bool Hub::continue_replay(Key key, std::uint32_t bytes_max) {
         said.action = entry.action;
         said.replayed = true;
         said.harmless = entry.harmless;
+        const std::size_t before = scratch_.size();
         encode(scratch_, member->dialect, said);
+        work_ += work::entry_read + work::encode(scratch_.size() - before);
     }
     if (!scratch_.empty()) {
         member->recipient->deliver(scratch_);

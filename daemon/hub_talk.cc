@@ -1,4 +1,5 @@
 #include "daemon/hub.h"
+#include "daemon/work.h"
 
 #include <algorithm>
 #include <array>
@@ -78,7 +79,8 @@ std::uint64_t Hub::publish(Room& room, Key room_key, std::string_view nick, cons
 
 bool Hub::say_as_guest(std::string_view room, std::string_view nick, std::string_view text,
                        bool harmless) {
-    const auto name = Name::parse(room, NameKind::room, ScriptPolicy::any);
+    work_ += work::command;
+    const auto name = parse_name(room, NameKind::room, ScriptPolicy::any);
     if (!std::holds_alternative<Name>(name)) {
         return false;
     }
@@ -97,7 +99,8 @@ bool Hub::say_as_guest(std::string_view room, std::string_view nick, std::string
 
 void Hub::apply(Key key, const Msg& command) {
     Member& member = members_.at(key);
-    const auto parsed = Name::parse(command.nick, NameKind::nick, ScriptPolicy::any);
+    work_ += work::command;
+    const auto parsed = parse_name(command.nick, NameKind::nick, ScriptPolicy::any);
     const Name* const name = std::get_if<Name>(&parsed);
     const Key found = name == nullptr ? Key{} : find_nick(name->folded());
     if (!found) {
@@ -153,6 +156,7 @@ void Hub::apply(Key key, const Who& command) {
     const std::uint64_t total = target.room->members();
     std::string page;
     for (const std::vector<Seat>& row : target.room->seats) {
+        work_ += row.size() * work::list_item;
         for (const Seat& seat : row) {
             const std::string_view nick =
                 members_.at(members_.key_at(seat.member_slot)).nick.text();
@@ -173,6 +177,7 @@ void Hub::apply(Key key, const Rooms& /*command*/) {
     std::string page;
     std::string item;
     rooms_.for_each([&](Key /*room_key*/, const std::unique_ptr<Room>& room) {
+        work_ += work::list_item;
         if (room->members() == 0) {
             return;
         }

@@ -61,13 +61,15 @@ void Room::hand_out(std::size_t index) {
     run.next = static_cast<std::uint32_t>(history.next());
 }
 
-void Room::catch_up(Dialect dialect, std::uint32_t seat) {
+bool Room::catch_up(Dialect dialect, std::uint32_t seat) {
     const Run& run = runs_[dialect.index()];
     if (run.chunk && run.begin != run.chunk->size()) {
         Seat& served = seats[dialect.index()][seat];
         serve(run, served);
         served.skip = run.chunk->size();
+        return true;
     }
+    return false;
 }
 
 void Room::serve(const Run& run, Seat& seat) const {

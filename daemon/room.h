@@ -71,8 +71,9 @@ public:
     /// Gives every seat what it has not had of the open runs. O(seats of dialects with something
     /// new).
     void hand_out();
-    /// Gives one seat what it has not had; the rest of the room waits for hand_out().
-    void catch_up(Dialect dialect, std::uint32_t seat);
+    /// Gives one seat what it has not had; the rest of the room waits for hand_out(). False: there
+    /// was nothing.
+    bool catch_up(Dialect dialect, std::uint32_t seat);
     /// After the flush: runs that nobody holds any more go back to the arena.
     /// False while somebody still holds one: ask again after the next flush.
     [[nodiscard]] bool release_runs();

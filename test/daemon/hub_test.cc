@@ -91,6 +91,41 @@ private:
 
 } // namespace
 
+// --- work ---
+
+TEST_CASE("Hub: work is counted where it is done, and taken once") {
+    HubWorld world;
+    const Person ann = world.program("ann", {"lobby"});
+    std::vector<Person> crowd;
+    for (int number = 0; number < 50; ++number) {
+        crowd.push_back(world.program("p" + std::to_string(number), {"lobby"}));
+    }
+    static_cast<void>(world.hub.take_work());
+    const auto work_of = [&world](const auto& act) {
+        world.tick();
+        static_cast<void>(world.hub.take_work());
+        act();
+        const std::uint64_t work = world.hub.take_work();
+        CHECK(world.hub.take_work() == 0);
+        return work;
+    };
+    const std::uint64_t ping = work_of([&] { world.hub.apply(ann.key, Ping{"x"}); });
+    const std::uint64_t said = work_of([&] { world.say(ann, "hello"); });
+    const std::uint64_t twice = work_of([&] {
+        world.say(ann, "hello");
+        world.say(ann, "hello");
+    });
+    const std::uint64_t list = work_of([&] { world.hub.apply(ann.key, Who{"lobby"}); });
+    const std::string marks = "a" + std::string("\xcc\x81\xcc\x81\xcc\x81\xcc\x81");
+    const std::uint64_t costly = work_of([&] { world.hub.apply(ann.key, SetNick{marks}); });
+    const std::uint64_t cheap = work_of([&] { world.hub.apply(ann.key, SetNick{"abcdefghi"}); });
+    CHECK(ping > 0);
+    CHECK(said > ping + crowd.size()); // a seat is handed its window
+    CHECK(twice < 2 * said);           // once in a tick
+    CHECK(list > 2 * crowd.size());
+    CHECK(costly > cheap + 30);
+}
+
 // --- names ---
 
 TEST_CASE("Hub: newcomers are guests, numbered, and a name somebody took before is passed over") {
