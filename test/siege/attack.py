@@ -64,6 +64,7 @@ class Attack:
     ping_ms = 50.0          # p99; None: roomd itself is stopped, so that a wait proves nothing
     newcomers = True        # who comes meanwhile has to be let in
     only_long = False
+    shares = False          # leaves nothing behind: the next of its kind may have the same roomd
     settle = True           # its memory has to come back
     ends_daemon = False     # the attack is a stop
 

@@ -11,7 +11,7 @@ One process, one thread, no garbage collection. Pings are timed by the kernel's 
 late harness does not count against roomd; how late it was is reported beside it. The control is a process that only sends back
 what it gets: what its pings wait is the machine's doing.
 
-Reads commands from stdin (a word a line: mark, finish), answers with one line of JSON each.
+Reads commands from stdin (a word a line: mark, finish, resume), answers with one line of JSON each.
 """
 
 import argparse
@@ -349,6 +349,9 @@ class Flock:
         self.schedule.append([start, NEWCOMER_NS, self.invite])
 
     def begin(self):
+        for canary in self.canaries:
+            canary.gaps = canary.lost = canary.disorder = canary.refused = 0
+            canary.notes = []
         now, first = time.monotonic_ns(), self.schedule[0][0]
         for entry in self.schedule:
             entry[0] = now + (entry[0] - first) % entry[1]
@@ -489,6 +492,9 @@ def main():
             word, _, commands = commands.partition(b"\n")
             if word == b"mark":
                 answer(flock.report())
+            elif word == b"resume":
+                flock.begin()
+                answer({"ready": True})
             elif word == b"finish":
                 answer(flock.finish())
 

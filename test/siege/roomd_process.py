@@ -165,7 +165,7 @@ class Roomd:
         if code is None:
             return ""
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
-        return f"roomd ended with {how}: {' / '.join(self.log()[-2:])[:300]}"
+        return f"roomd ended with {how}: {' / '.join(line[-200:] for line in self.log()[-2:])}"
 
     def trouble(self):
         return next((line for line in self.log() if TROUBLE.search(line)), "")

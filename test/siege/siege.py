@@ -182,6 +182,35 @@ def ceiling_of(attack):
     return min(machine_memory() * 0.5, attack.cgroup * 0.6 if attack.cgroup else float("inf"))
 
 
+class Stage:
+    """A roomd and the canaries in it. Kept from one line to the next where both leave nothing behind."""
+
+    def __init__(self, attack, options, control_port):
+        self.attack = attack
+        self.folder = tempfile.TemporaryDirectory(prefix="siege-", dir="/tmp")
+        self.roomd = self.canaries = None
+        try:
+            self.roomd = Roomd(options.program, self.folder.name, attack)
+            self.canaries = Canaries(self.roomd, control_port, attack.canaries_in)
+            ready = self.canaries.hear(20)
+            if "error" in ready:
+                raise StartFailed(self.roomd.death() or ready["error"])
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        """"" if roomd left in order, else what was wrong."""
+        problem = ""
+        if self.canaries:
+            self.canaries.close()
+        if self.roomd:
+            problem = self.roomd.death() or self.roomd.stop() or self.roomd.trouble()[:200]
+            self.roomd.close()
+        self.folder.cleanup()
+        return problem
+
+
 class Line:
     """One attack, tried once."""
 
@@ -193,38 +222,31 @@ class Line:
         self.idle = self.during = {}
         self.before = self.peak = self.after = self.settled_s = 0
 
-    def run(self):
-        with tempfile.TemporaryDirectory(prefix="siege-", dir="/tmp") as directory:
-            try:
-                roomd = Roomd(self.options.program, directory, self.attack)
-            except StartFailed as failure:
-                self.why.append(str(failure))
-                return self
-            except OSError as error:
-                self.possible, self.note = False, f"needs a memory cgroup: {error}"
-                return self
-            canaries = None
-            try:
-                canaries = Canaries(roomd, self.control_port, self.attack.canaries_in)
-                self._beside(roomd, canaries, directory)
-            except Broken as broken:
-                self.why.append(roomd.death() or str(broken))
-            finally:
-                if canaries:
-                    canaries.close()
-                if not self.attack.ends_daemon:
-                    problem = roomd.death() or roomd.stop()
-                    if problem and not any("roomd ended" in why for why in self.why):
-                        self.why.append(problem)
-                if roomd.trouble():
-                    self.why.append(roomd.trouble()[:200])
-                roomd.close()
-        return self
+    def run(self, stage=None):
+        """Returns the stage if it may serve the next line, too."""
+        try:
+            if stage is None:
+                stage = Stage(self.attack, self.options, self.control_port)
+            else:
+                stage.canaries.ask("resume")
+        except (StartFailed, Broken) as failure:
+            self.why.append(str(failure))
+            return None
+        except OSError as error:
+            self.possible, self.note = False, f"needs a memory cgroup: {error}"
+            return None
+        try:
+            self._beside(stage.roomd, stage.canaries, stage.folder.name)
+        except Broken as broken:
+            self.why.append(stage.roomd.death() or str(broken))
+        if self.attack.shares and self.held and self.possible and stage.roomd.alive():
+            return stage
+        problem = stage.close()
+        if problem and not self.attack.ends_daemon and not any("roomd ended" in why for why in self.why):
+            self.why.append(problem)
+        return None
 
     def _beside(self, roomd, canaries, directory):
-        ready = canaries.hear(20)
-        if "error" in ready:
-            raise Broken(ready["error"])
         time.sleep(IDLE_S)
         self.idle = canaries.ask("mark")
         self.before = roomd.resident()
@@ -405,10 +427,15 @@ def main():
     print(f"{len(entries)} attacks on {options.program}, seed {options.seed}, {'long' if options.long else 'short'} form; "
           f"waits in milliseconds")
     print(Line.HEAD, flush=True)
+    stage = None
     try:
         for entry in entries:
+            if stage and not entry.shares:
+                stage.close()
+                stage = None
             for attempt in range(max(1, options.tries)):
-                line = Line(entry, options, control_port).run()
+                line = Line(entry, options, control_port)
+                stage = line.run(stage)
                 if not line.only_waits():
                     break
                 if attempt + 1 < options.tries:
@@ -416,6 +443,8 @@ def main():
             lines.append(line)
             print(line.row(), flush=True)
     finally:
+        if stage:
+            stage.close()
         os.kill(control, signal.SIGKILL)
         os.waitpid(control, 0)
     broken = [line for line in lines if not line.held]

@@ -162,6 +162,7 @@ class LogBlockedUpgrade(Attack):
 class Storm(Attack):
     name = "upgrade_storm"
     rule = "upgrades one behind the other, under load, lose nothing (F38, F40)"
+    ping_ms = 150.0         # three pauses a second: the p99 is that of the pauses
     short = 4.0
     settle = False
 

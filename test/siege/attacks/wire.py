@@ -9,7 +9,14 @@ from attack import Attack, must, register
 from peers import Client, Crowd, events, frame, line, reset
 
 
-class Segments(Attack):
+class Wire(Attack):
+    """One of those that leave nothing behind but closed connections."""
+
+    shares = True
+    short = 1.0
+
+
+class Segments(Wire):
     name = "one_byte_segments"
     rule = "a payload in pieces of one byte is the payload (F3)"
     short = 1.5
@@ -24,10 +31,9 @@ class Segments(Attack):
                 must(client.until("ok ping whole") and client.until("ok ping \u00e9"), f"{framing}: no answer")
 
 
-class Lengths(Attack):
+class Lengths(Wire):
     name = "frame_lengths"
     rule = "a length is compared before anything grows: too long is skipped or refused, and nothing wraps (F5)"
-    short = 1.0
 
     def run(self, field):
         for size in (0x00FFFFFF, 0x01000000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFC, 0xFFFFFFFF):
@@ -76,7 +82,7 @@ class HeaderThenEnd(Attack):
             must(not any("BROK" in payload for payload in heard if payload.startswith("msg")), "half a frame was said")
 
 
-class RandomBytes(Attack):
+class RandomBytes(Wire):
     name = "random_bytes"
     rule = "random bytes close their own connection at most (F7)"
 
@@ -98,7 +104,7 @@ class RandomBytes(Attack):
         return f"{count} connections"
 
 
-class Mutated(Attack):
+class Mutated(Wire):
     name = "mutated_sessions"
     rule = "valid sessions with flipped bits, swapped and doubled frames share nothing with others (F8)"
 
@@ -114,14 +120,15 @@ class Mutated(Attack):
                 kind = pick.randrange(4)
                 if kind == 0:
                     data = bytearray(parts[at])
-                    data[pick.randrange(len(data))] ^= 1 << pick.randrange(8)
+                    if data:
+                        data[pick.randrange(len(data))] ^= 1 << pick.randrange(8)
                     parts[at] = bytes(data)
                 elif kind == 1:
                     parts[at], parts[-1] = parts[-1], parts[at]
                 elif kind == 2:
                     parts.insert(at, parts[at])
                 else:
-                    parts[at] = parts[at][:pick.randrange(len(parts[at]))]
+                    parts[at] = parts[at][:pick.randrange(len(parts[at]) + 1)]
             with Client(field.address, "frame", patience=3) as client:
                 try:
                     client.raw(b"".join(parts))
@@ -132,10 +139,9 @@ class Mutated(Attack):
         return f"{count} sessions"
 
 
-class LineEnds(Attack):
+class LineEnds(Wire):
     name = "line_ends"
     rule = "LF and CR LF end a line, nothing else does; NUL and a lone CR inject no second command (F10)"
-    short = 1.0
 
     def run(self, field):
         with events(field.address, "witness", "lobby") as witness:
@@ -148,10 +154,9 @@ class LineEnds(Attack):
             must("INJECTED" not in texts and "c" in texts, f"what was said: {texts}")
 
 
-class MixedFramings(Attack):
+class MixedFramings(Wire):
     name = "mixed_framings"
     rule = "the first byte fixes the framing for good (F11)"
-    short = 1.0
 
     def run(self, field):
         with events(field.address, "witness", "lobby") as witness:
@@ -196,10 +201,9 @@ class Http(Attack):
             must(not any("PWNED" in payload for payload in heard), "the body of an HTTP request was run")
 
 
-class TlsHello(Attack):
+class TlsHello(Wire):
     name = "tls_hello"
     rule = "a TLS greeting is answered with one line and a close (F13)"
-    short = 1.0
 
     def run(self, field):
         for _ in range(30):
@@ -209,7 +213,7 @@ class TlsHello(Attack):
                 must(heard and heard[-1] is not None and len(heard) == 1, f"the answer is {heard}")
 
 
-class BadText(Attack):
+class BadText(Wire):
     name = "bad_text"
     rule = "what is no UTF-8 is refused in each place and never relayed; the connection goes on (F14)"
     short = 1.5
@@ -228,7 +232,7 @@ class BadText(Attack):
             must(not any("MARK" in payload for payload in heard), "bad text was relayed")
 
 
-class Escapes(Attack):
+class Escapes(Wire):
     name = "terminal_escapes"
     rule = "no control character reaches a reader of lines, whatever field it came in (F15)"
     short = 1.5
@@ -249,7 +253,7 @@ class Escapes(Attack):
             must(not raw, f"a raw control character in {raw[:1]!r}")
 
 
-class LogInjection(Attack):
+class LogInjection(Wire):
     name = "log_injection"
     rule = "one event is one line of the log, whatever a client names itself or sends (F17)"
     short = 1.5
@@ -267,10 +271,9 @@ class LogInjection(Attack):
         must(not any("\x1b" in text for text in after), "the log has a raw control character")
 
 
-class ProxyHeader(Attack):
+class ProxyHeader(Wire):
     name = "proxy_header"
     rule = "a PROXY header that nobody expects is refused, never said"
-    short = 1.0
 
     def run(self, field):
         with events(field.address, "witness", "lobby") as witness:
@@ -285,10 +288,9 @@ class ProxyHeader(Attack):
             must(not any("PROXY" in payload or "PROXIED" in payload for payload in heard), "a PROXY header was said")
 
 
-class ByteOrderMark(Attack):
+class ByteOrderMark(Wire):
     name = "byte_order_mark"
     rule = "U+FEFF before the first payload is no text: the command behind it is a command"
-    short = 1.0
 
     def run(self, field):
         with Client(field.address) as client:
@@ -296,7 +298,7 @@ class ByteOrderMark(Attack):
             must(client.until("welcome"), "the command behind a byte order mark is none")
 
 
-class ResumeIds(Attack):
+class ResumeIds(Wire):
     name = "resume_ids"
     rule = "an id that is old, foreign, in the future or negative gives an error or a gap, never another room's words (F45)"
     short = 1.5
@@ -312,7 +314,7 @@ class ResumeIds(Attack):
                     must(answer is not None and "TOPSECRET" not in answer, f"since={since}: {answer}")
 
 
-class SplitsEverywhere(Attack):
+class SplitsEverywhere(Wire):
     name = "half_close"
     rule = "after the end of a client's stream every answer arrives (F31)"
 
@@ -330,16 +332,15 @@ class SplitsEverywhere(Attack):
         return f"{count} times"
 
 
-class Telnet(Attack):
+class Telnet(Wire):
     name = "telnet_commands"
     rule = "telnet's commands are no text, and CR NUL ends a line"
-    short = 1.0
 
     def run(self, field):
-        with events(field.address, "witness", "lobby") as witness, Client(field.address) as client:
+        with events(field.address, "witness", "telnets") as witness, Client(field.address) as client:
             client.raw(b"/nick telnetter\r\x00")
-            client.raw(b"\xff\xfd\x03\xff\xfb\x18\xff\xfd\x06/join lobby\r\n/say lobby fine\r\n")
-            heard = witness.until(lambda payload: payload.startswith("msg lobby") and payload.endswith(" fine"), 4)
+            client.raw(b"\xff\xfd\x03\xff\xfb\x18\xff\xfd\x06/join telnets\r\x00/say telnets fi\xff\xf1ne\r\n")
+            heard = witness.until(lambda payload: payload.startswith("msg telnets") and payload.endswith("telnetter fine"), 4)
             must(heard, "a command behind telnet's own is not run")
 
 
