@@ -74,11 +74,13 @@ void EventLoop::tick(std::optional<Duration> longest) {
     const std::span<const Edge> edges = poller_.wait(time_to_wait(longest));
     now_ = sys::monotonic_now();
     ++ticks_;
-    take_requeued(); // before the edges: what they requeue waits for the next tick
-    for (const Edge& edge : edges) {
+    take_requeued(); // what is requeued from here on waits for the next tick
+    // First those whom the tick before has left out, then those whom the kernel names: otherwise
+    // newcomers could use up each tick's budgets, and the same ones be left out each time.
+    for (const Edge& edge : running_) {
         dispatch(edge);
     }
-    for (const Edge& edge : running_) {
+    for (const Edge& edge : edges) {
         dispatch(edge);
     }
     running_.clear();

@@ -48,6 +48,12 @@ void Listener::resume() {
     }
 }
 
+void Listener::hold(bool held) {
+    if (std::exchange(held_, held) && !held) {
+        loop_->again(key_, Ready::readable); // the edge of who has come meanwhile is gone
+    }
+}
+
 void Listener::set_accepts_per_second_max(std::uint32_t max) {
     accept_cost_ = max == 0 ? Duration::zero() : Duration(std::chrono::seconds(1)) / max;
     if (rate_pause_) { // it was counted with the old rate
@@ -77,7 +83,7 @@ void Listener::count_accept() {
 }
 
 void Listener::on_ready(Ready /*ready*/) {
-    if (pause_ || rate_pause_) {
+    if (pause_ || rate_pause_ || held_) {
         return; // its end finds whoever has come meanwhile
     }
     if (!reserve_) {

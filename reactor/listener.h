@@ -71,6 +71,9 @@ public:
     /// when not pausing.
     void resume();
 
+    /// While held nobody is accepted: who connects waits in the kernel's backlog.
+    void hold(bool held);
+
     /// At most so many are let in in a second, a tenth of them at once; 0: as many as come. Whoever
     /// is over is not refused and waits in the kernel's backlog. Those whom the owner refuses are
     /// bounded by accepts_per_tick_max alone.
@@ -106,6 +109,7 @@ private:
     Duration accept_cost_{};  // of a second, for each accept; zero: no limit
     TimePoint next_accept_{}; // not before; in the past by what may come at once
     std::uint32_t accepts_per_tick_max_;
+    bool held_ = false;
 };
 
 } // namespace roomd

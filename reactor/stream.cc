@@ -61,7 +61,7 @@ void Stream::read() {
     std::size_t budget = host_->read_bytes_per_tick_max;
     while (readable_ && state_ == State::open && !reading_paused_ && !input_pending_ &&
            !input_ended_) {
-        if (budget == 0) {
+        if (budget == 0 || host_->read_cost_left <= 0) {
             host_->loop.again(key_, Ready::readable);
             break;
         }
@@ -70,9 +70,11 @@ void Stream::read() {
         const IoResult result =
             sys::read_some(fd_.get(), std::span(pieces).first(pieces[1].iov_len == 0 ? 1 : 2));
         ++host_->read_calls;
+        host_->read_cost_left -= StreamHost::read_call_cost;
         switch (result.status) {
         case IoStatus::ok:
             host_->bytes_read += result.bytes;
+            host_->read_cost_left -= static_cast<std::int64_t>(result.bytes);
             input_.commit(result.bytes);
             budget -= std::min(budget, result.bytes);
             owner_->on_input(*this);
@@ -111,7 +113,7 @@ void Stream::read_and_discard() {
     input_.clear(host_->blocks);
     input_.make_room(host_->blocks);
     while (readable_ && !input_ended_ && state_ != State::closed) {
-        if (budget == 0) {
+        if (budget == 0 || host_->read_cost_left <= 0) {
             host_->loop.again(key_, Ready::readable);
             break;
         }
@@ -121,6 +123,8 @@ void Stream::read_and_discard() {
         switch (result.status) {
         case IoStatus::ok:
             host_->bytes_read += result.bytes;
+            host_->read_cost_left -= StreamHost::read_call_cost;
+            host_->read_cost_left -= static_cast<std::int64_t>(result.bytes);
             budget -= std::min(budget, result.bytes);
             break;
         case IoStatus::would_block:

@@ -83,6 +83,10 @@ struct StreamHost {
     BlockPool blocks = {};
     std::uint32_t read_bytes_per_tick_max = 64 * 1024;
     std::uint32_t flush_bytes_per_tick_max = 256 * 1024;
+    /// What may still be read in this tick, over all streams: bytes, and read_call_cost for each
+    /// call. The owner fills it up; who finds it spent is read in the next tick, before others.
+    std::int64_t read_cost_left = INT64_MAX;
+    static constexpr std::int64_t read_call_cost = 4096;
     std::string scratch = {}; // for notices
     // counters
     std::uint64_t bytes_read = 0;

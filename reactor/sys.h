@@ -158,6 +158,16 @@ struct ProcessUsage {
 /// descriptors (Linux before 6.2) one microsecond more for each.
 [[nodiscard]] ProcessUsage process_usage();
 
+/// How much memory this process may use at all.
+struct MemoryLimits {
+    std::optional<std::uint64_t> cgroup; // the least limit of its control groups, if there is one
+    std::uint64_t machine = 0;           // physical memory; 0: not known
+};
+
+/// Linux: memory.max (cgroup v2) or memory.limit_in_bytes (v1) of the group this process is in and
+/// of all above it, see cgroups(7). Reads files in /proc and /sys only; some 50 us.
+[[nodiscard]] MemoryLimits memory_limits();
+
 /// From now on this thread, and what it starts, runs on processor `cpu` only. False where that
 /// cannot be had: not every system can, and not every processor is ours.
 [[nodiscard]] bool run_on_cpu(unsigned cpu) noexcept;
