@@ -35,7 +35,8 @@ struct Limits {
     std::uint32_t queue_entries_max = 4'096;        // pieces in the queue, whatever their size
     std::uint32_t stalled_ms_max = 30'000;          // takes no byte for so long: closed, `slow`
     std::uint64_t pinned_bytes_max = 256ULL << 20U; // all queues and open runs together
-    std::uint32_t reply_bytes_max = 64 * 1024;      // own answers unsent: its commands wait
+    std::uint64_t memory_max = 0; // all that is held for clients; 0: what the machine allows
+    std::uint32_t reply_bytes_max = 64 * 1024; // own answers unsent: its commands wait
 
     // connections
     std::uint32_t connections_max = 0;           // 0: what the descriptor limit allows, less 64
@@ -58,6 +59,8 @@ struct Limits {
     std::uint32_t flush_bytes_per_tick_max = 256 * 1024;         // to one connection
     std::uint32_t flushed_bytes_per_tick_max = 16 * 1024 * 1024; // to all; a call counts as 8 KiB
     std::uint32_t said_bytes_per_tick_max = 256 * 1024; // of all: then hand out and flush first
+    std::uint32_t work_per_tick_max = 300'000;          // of all, units of 10 ns: see work.h
+    std::uint32_t reads_per_tick_max = 4 * 1024 * 1024; // of all, bytes; a call counts as 4 KiB
 
     // rooms
     std::uint32_t rooms_per_member_max = 50;

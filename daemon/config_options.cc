@@ -71,6 +71,8 @@ constexpr std::array table = {
             "a reader that takes no byte for so long is closed with `slow`"},
     Setting{"pinned_bytes_max", limits, &L::pinned_bytes_max, bytes, mebi, tebi,
             "memory of all queues together; above it the largest goes first"},
+    Setting{"memory_max", limits, &L::memory_max, bytes, 0, tebi,
+            "memory for all clients; 0: 0.6 of the cgroup's limit or half of the machine's"},
     Setting{"reply_bytes_max", limits, &L::reply_bytes_max, bytes, kibi, gibi,
             "unsent answers of one connection; above it its commands wait"},
 
@@ -107,6 +109,10 @@ constexpr std::array table = {
             "sent to all in one turn (each call counts as 8 KiB more), then others are heard"},
     Setting{"said_bytes_per_tick_max", limits, &L::said_bytes_per_tick_max, bytes, kibi, gibi,
             "said by all before it has been sent on; then speakers wait"},
+    Setting{"work_per_tick_max", limits, &L::work_per_tick_max, count, 1'000, 1'000 * million,
+            "commands run in one turn, in units of some 10 ns; then the next connection's"},
+    Setting{"reads_per_tick_max", limits, &L::reads_per_tick_max, bytes, kibi, gibi,
+            "read from all in one turn (each call counts as 4 KiB more)"},
 
     Setting{"rooms_per_member_max", limits, &L::rooms_per_member_max, count, 1, million,
             "rooms one connection may be in"},

@@ -23,6 +23,7 @@ enum class Limit : std::uint8_t {
     queue_entries_max,
     stalled_ms_max,
     pinned_bytes_max,
+    memory_max,
     reply_bytes_max,
     connections_max,
     first_payload_ms_max,

@@ -7,6 +7,7 @@
 #include <array>
 #include <cassert>
 #include <cstring>
+#include <utility>
 
 namespace roomd {
 
@@ -15,6 +16,18 @@ namespace {
 // Descriptors kept for everything that is no connection: listeners, log, configuration, the
 // poller, probes.
 constexpr std::uint64_t descriptors_reserved = 64;
+
+// What is given, or 0.6 of what the control group allows or half of the machine, whichever is less:
+// the rest is for what the allocator and the kernel's sockets add, for operators and for the copy
+// of the state that an upgrade makes.
+std::uint64_t memory_ceiling(std::uint64_t given) {
+    const sys::MemoryLimits limits = sys::memory_limits();
+    std::uint64_t ceiling = limits.machine / 2;
+    if (limits.cgroup && *limits.cgroup / 5 * 3 < ceiling) {
+        ceiling = *limits.cgroup / 5 * 3;
+    }
+    return given != 0 ? given : ceiling;
+}
 
 HashKey random_key() {
     HashKey key{};
@@ -45,12 +58,14 @@ Server::~Server() {
     for (const Key key : keys) {
         sessions_.at(key)->abort(CloseReason::shutting_down);
     }
-    bury();
+    reap(Reap::all);
 }
 
 void Server::apply_config() {
     host_.read_bytes_per_tick_max = config_.limits.read_bytes_per_tick_max;
     host_.flush_bytes_per_tick_max = config_.limits.flush_bytes_per_tick_max;
+    memory_.set_ceiling(memory_ceiling(config_.limits.memory_max));
+    begin_tick();
     hub_.configure(config_.name, std::string(version()), config_.rooms);
 }
 
@@ -69,21 +84,18 @@ void Server::tell_time() {
     }
 }
 
-void Server::doom(Session& session) {
-    doomed_.push_back(session.key());
-}
-
-void Server::judge_later(Session& session) {
-    suspects_.push_back(session.key());
+void Server::enforce_later(Session& session) {
+    over_limits_.push_back(session.key());
 }
 
 void Server::on_session_closed(Session& session) {
-    dead_.push_back(session.key());
+    closed_.push_back(session.key());
 }
 
 Activity Server::on_tick_end() {
     meter_.last_tick(loop_);
     tell_time();
+    scheduler_.run(*this);
     hub_.hand_out();
     if (tracer_.write_pending()) {
         hub_.hand_out();
@@ -92,13 +104,14 @@ Activity Server::on_tick_end() {
     Activity activity = flush();
     meter_.flushed(flush_list_);
     hub_.after_flush();
-    judge();
-    bury();
-    give_turns();
+    enforce_limits();
+    account_memory();
+    reap(Reap::within_budget);
+    begin_tick();
     if (checking_) {
         check();
     }
-    if (hub_.dirty() || flush_list_.size() > 0 || !waiting_.empty()) {
+    if (hub_.dirty() || flush_list_.size() > 0 || scheduler_.pending(*this) || !closed_.empty()) {
         activity = Activity::busy;
     }
     if (metrics_ != nullptr && metrics_->on_tick_end() == Activity::busy) {
@@ -108,6 +121,47 @@ Activity Server::on_tick_end() {
         loop_.stop();
     }
     return activity;
+}
+
+// What is left of one tick's budgets is nobody's in the next.
+void Server::begin_tick() {
+    static_cast<void>(take_work()); // what nobody in particular has caused
+    budget_.begin_tick(config_.limits.work_per_tick_max);
+    const std::uint64_t reads = config_.limits.reads_per_tick_max;
+    // While memory is scarce no more is read than there is room for.
+    const std::uint64_t room = std::max(memory_.headroom(), std::uint64_t{BlockPool::block_bytes});
+    host_.read_cost_left = static_cast<std::int64_t>(std::min(reads, room));
+}
+
+Share* Server::share_of(Key session) {
+    std::unique_ptr<Session>* const found = sessions_.find(session);
+    return found == nullptr || !(*found)->stream().open() ? nullptr : &(*found)->share();
+}
+
+void Server::run_turn(Key session) {
+    sessions_.at(session)->run_turn();
+}
+
+// What was said has to be sent on before more is said, or too much waits to be sent.
+bool Server::may_speak() const {
+    return hub_.bytes_said() <= config_.limits.said_bytes_per_tick_max &&
+           arena_.bytes_pinned() <= config_.limits.pinned_bytes_max;
+}
+
+// The kernel's part of reading is work of whoever is read: some half a microsecond a call, and
+// 0.15 ns a byte.
+std::uint64_t Server::take_work() {
+    constexpr std::uint64_t call_units = 50;
+    constexpr std::uint64_t bytes_per_unit = 64;
+    const std::uint64_t calls = host_.read_calls - std::exchange(reads_paid_, host_.read_calls);
+    const std::uint64_t bytes = host_.bytes_read - std::exchange(bytes_paid_, host_.bytes_read);
+    return hub_.take_work() + calls * call_units + bytes / bytes_per_unit;
+}
+
+bool Server::output_scarce() const {
+    const std::uint64_t most = config_.limits.pinned_bytes_max;
+    return arena_.bytes_pinned() > most - most / 8 ||
+           memory_.level() != MemoryAccount::Level::ample;
 }
 
 // What has been said counts until all who were to hear it have had their turn: not until the list
@@ -128,63 +182,37 @@ Activity Server::flush() {
     return activity;
 }
 
-void Server::judge() {
-    for (const Key key : std::exchange(doomed_, {})) {
-        if (std::unique_ptr<Session>* const session = sessions_.find(key); session != nullptr) {
-            (*session)->end(CloseReason::slow, "you read more slowly than your rooms speak");
-        }
-    }
-    for (const Key key : std::exchange(suspects_, {})) {
-        if (std::unique_ptr<Session>* const session = sessions_.find(key); session != nullptr) {
-            (*session)->tell_blocked();
-        }
-    }
-    if (arena_.bytes_pinned() > config_.limits.pinned_bytes_max) {
-        relieve_pinned();
-    }
-}
-
-// All queues together hold too much: the largest goes first, until it fits. Each step walks all
-// sessions, which only an overload pays for.
-void Server::relieve_pinned() {
-    counters_.hit(Limit::pinned_bytes_max);
-    std::vector<std::pair<std::uint32_t, Key>> queues;
-    sessions_.for_each([&](Key key, const std::unique_ptr<Session>& session) {
-        if (!session->stream().output().empty()) {
-            queues.emplace_back(session->stream().output().bytes(), key);
-        }
+// Behind the flush, so that only what the kernel has refused counts.
+void Server::enforce_limits() {
+    std::vector<Key> suspects = std::exchange(over_limits_, {});
+    std::erase_if(suspects, [this](Key key) {
+        std::unique_ptr<Session>* const session = sessions_.find(key);
+        return session == nullptr || !(*session)->enforce_limits();
     });
-    std::sort(queues.begin(), queues.end(),
-              [](const auto& left, const auto& right) { return left.first > right.first; });
-    for (const auto& [bytes, key] : queues) {
-        if (arena_.bytes_pinned() <= config_.limits.pinned_bytes_max) {
-            return;
-        }
-        Session& session = *sessions_.at(key);
-        if (session.ending()) {
-            session.abort(session.reason()); // it had its chance
-        } else {
-            session.relieve();
-        }
-    }
+    over_limits_.insert(over_limits_.begin(), suspects.begin(), suspects.end());
 }
 
-void Server::bury() {
-    if (dead_.empty()) {
+// Leaving rooms is work, and many may have gone at once: what does not fit into the budget is done
+// in the next tick. Until then they are members that hear nothing.
+void Server::reap(Reap how) {
+    if (closed_.empty()) {
         return;
     }
-    for (const Key key : std::exchange(dead_, {})) {
-        const std::unique_ptr<Session>* const found = sessions_.find(key);
+    while (!closed_.empty() && (how == Reap::all || budget_.left())) {
+        std::unique_ptr<Session>* const found = sessions_.find(closed_.front());
+        closed_.pop_front();
         if (found == nullptr) {
             continue;
         }
-        const Session& session = **found;
+        Session& session = **found;
+        session.leave();
+        budget_.spend(Scheduler::turn_units + take_work());
         ++counters_.closed;
         ++counters_.closes[static_cast<std::size_t>(session.reason())];
         if (session.limited()) {
             sources_.release(session.source());
         }
-        sessions_.erase(key);
+        sessions_.erase(session.key());
     }
     for (const OpenListener& listener : listeners_) {
         if (listener.stream != nullptr) {

@@ -20,8 +20,10 @@
 #include "daemon/leave_plan.h"
 #include "daemon/listen_sockets.h"
 #include "daemon/log.h"
+#include "daemon/memory_account.h"
 #include "daemon/metrics_listener.h"
 #include "daemon/metrics_pages.h"
+#include "daemon/scheduler.h"
 #include "daemon/session.h"
 #include "daemon/sources.h"
 #include "daemon/tick_meter.h"
@@ -30,7 +32,9 @@
 #include "reactor/listener.h"
 #include "reactor/stream.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -43,7 +47,7 @@ class DatagramListener;
 struct SavedSession;
 struct Snapshot;
 
-class Server final : public ListenerOwner, public TickEnd, public Timed {
+class Server final : public ListenerOwner, public TickEnd, public Timed, public Turns {
 public:
     /// `config` is copied; `loop` and `log` are borrowed. Registers the loop's tick-end hook.
     Server(EventLoop& loop, Config config, Log& log);
@@ -145,19 +149,36 @@ public:
 
     [[nodiscard]] const Config& config() const { return config_; }
 
-    /// What was said has to be sent on before more is said, or too much memory is pinned.
-    [[nodiscard]] bool must_send_first() const;
-    /// Whether a session may say something in this tick. If not: speak_later().
-    [[nodiscard]] bool may_speak(Turn& turn);
-    /// `session` was refused and gets a speak_again() at the end of the first tick after which
-    /// anybody may speak. Once until then. O(1).
-    void speak_later(Session& session);
+    [[nodiscard]] Scheduler& scheduler() { return scheduler_; }
+
+    /// Whether this session may say something to rooms now; see Scheduler::may_say().
+    [[nodiscard]] bool may_say(const Share& share) const {
+        return scheduler_.may_say(share, *this);
+    }
+
+    /// The number of this tick, for shares.
+    [[nodiscard]] std::uint32_t tick() const { return static_cast<std::uint32_t>(loop_.ticks()); }
+
+    /// Units of work that were done since the last call and that nobody has paid for: the hub's,
+    /// and the kernel's for reading.
+    [[nodiscard]] std::uint64_t take_work();
+
+    /// Queues hold nearly as much as they may: answers to those who do not read are kept short, so
+    /// that those who read can still be told everything.
+    [[nodiscard]] bool output_scarce() const;
+
+    /// How much of its own answers a session may leave unread before its commands wait.
+    [[nodiscard]] std::uint32_t reply_bytes_max() const {
+        return output_scarce() ? std::min(Session::scarce_reply_bytes, limits().reply_bytes_max)
+                               : limits().reply_bytes_max;
+    }
+
+    [[nodiscard]] const MemoryAccount& memory() const { return memory_; }
+
     /// The hub's clock is this tick's: before anything is said in it. O(1).
     void tell_time();
-    /// `session` is to be ended with `slow` when it is safe.
-    void doom(Session& session);
-    /// Its queue has passed the soft limit: the hub is to know at the tick's end.
-    void judge_later(Session& session);
+    /// Its queue has passed a limit: enforce_limits() behind the flush.
+    void enforce_later(Session& session);
     /// It has a reason now and is about to leave its rooms: for the log.
     void on_session_ending(const Session& session);
     /// The stream has closed: bury it at the tick's end.
@@ -210,6 +231,10 @@ public:
     void on_operators_accept_error(int error);
     // TickEnd
     Activity on_tick_end() override;
+    // Turns
+    [[nodiscard]] Share* share_of(Key session) override;
+    void run_turn(Key session) override;
+    [[nodiscard]] bool may_speak() const override;
     // Timed: the second, or somebody's time to leave
     void on_timer(TimerKey key) override;
 
@@ -249,10 +274,13 @@ private:
     [[nodiscard]] bool admit(const Fd& fd, const ListenerSpec& spec, const SourceKey& source);
     void refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why);
     [[nodiscard]] Activity flush();
-    void give_turns(); // server_turns.cc
-    void judge();
-    void relieve_pinned();
-    void bury();
+    void enforce_limits();
+    void account_memory();
+    void relieve_memory();
+    void shed_queues(std::uint64_t bytes_needed, std::uint64_t limit);
+    enum class Reap : std::uint8_t { within_budget, all };
+    void reap(Reap how);
+    void begin_tick();
 
     EventLoop& loop_;
     Log& log_;
@@ -274,19 +302,20 @@ private:
     std::unique_ptr<MetricsListener> metrics_;
     TickMeter meter_;
     std::vector<OpenListener> retired_; // specs of closed listeners that sessions still refer to
-    std::vector<Key> doomed_;
-    std::vector<Key> suspects_; // queues that have passed the soft limit
-    std::vector<Key> dead_;
-    std::vector<Key> waiting_; // to speak, in the order in which they were refused
+    Budget budget_;
+    Scheduler scheduler_{budget_};
+    MemoryAccount memory_;
+    std::vector<Key> over_limits_; // queues to be judged behind the flush
+    std::deque<Key> closed_;       // their streams have closed; to leave their rooms and be erased
+    std::uint64_t reads_paid_ = 0; // of host_.read_calls
+    std::uint64_t bytes_paid_ = 0; // of host_.bytes_read
+    TimePoint next_relief_{};
+    bool newcomers_wait_ = false; // memory is scarce
     TimerKey second_;
     LeavePlan leave_plan_; // while draining
     TimerKey departure_;
     TimePoint drain_deadline_{};
     std::uint64_t told_tick_ = 0;      // of the hub's clock
-    std::uint32_t round_ = 1;          // of those who wait to speak; goes round, 0 left out
-    bool others_wait_ = false;         // some were refused before this tick, and not heard since
-    bool refused_ = false;             // since they were last asked
-    bool refused_in_turn_ = false;     // although it was their round
     FlushList::Mark sent_when_passed_; // of what has been said
     bool sending_ = false;             // something has been said that not all have been sent
     bool serving_ = false;             // its listeners have been opened

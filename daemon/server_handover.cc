@@ -20,9 +20,9 @@ void Server::settle() {
     });
     do {
         hub_.hand_out();
-        judge();
-        bury();
-    } while (hub_.dirty() || !dead_.empty());
+        enforce_limits();
+        reap(Reap::all);
+    } while (hub_.dirty() || !closed_.empty());
 }
 
 Snapshot Server::save() {

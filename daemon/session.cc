@@ -50,16 +50,7 @@ void Session::deliver(const ChunkRef& chunk, std::uint32_t from, std::uint32_t t
         server_->tracer().sent(key_.slot, member_, framing(), chunk->view(from, to));
     }
     stream_.send(chunk, from, to);
-    const Limits& limits = server_->limits();
-    const OutQueue& output = stream_.output();
-    if (output.bytes() > limits.queue_bytes_max) {
-        server_->counters().hit(Limit::queue_bytes_max);
-        overflow(policy);
-    } else if (output.entries() > limits.queue_entries_max) {
-        server_->counters().hit(Limit::queue_entries_max);
-        overflow(policy);
-    }
-    note_blocked();
+    suspect(policy);
 }
 
 void Session::deliver(std::string_view bytes) {
@@ -67,15 +58,52 @@ void Session::deliver(std::string_view bytes) {
         server_->tracer().sent(key_.slot, member_, framing(), bytes);
     }
     stream_.send(bytes);
-    note_blocked();
+    suspect(SlowPolicy::by_format);
 }
 
-// A stream that the kernel has blocked is not flushed and so not told of (on_flushed): then the
-// producers of a room that waits for it would never hear that they have to wait.
-void Session::note_blocked() {
-    if (!blocked_ && stream_.output().bytes() > server_->limits().queue_soft_bytes) {
-        server_->judge_later(*this);
+Outbox Session::outbox() {
+    return {stream_, server_->limits(), server_->counters()};
+}
+
+Reader Session::reader() const {
+    const Member* const member = server_->hub().member(member_);
+    return {member != nullptr && member->dialect.format != Format::plain,
+            server_->hub().is_waited_for(member_), filled_by_};
+}
+
+// Its queue is judged at the tick's end, not here: the flush comes first. A stream that the kernel
+// has blocked is not flushed and so not told of (on_flushed): then the producers of a room that
+// waits for it would never hear that they have to wait.
+void Session::suspect(SlowPolicy policy) {
+    const Limits& limits = server_->limits();
+    const OutQueue& output = stream_.output();
+    const bool too_much =
+        output.bytes() > limits.queue_bytes_max || output.entries() > limits.queue_entries_max;
+    if (too_much && (filled_by_ == SlowPolicy::by_format || policy == SlowPolicy::disconnect)) {
+        filled_by_ = policy;
     }
+    if (!suspected_ && (too_much || (!blocked_ && output.bytes() > limits.queue_soft_bytes))) {
+        suspected_ = true;
+        server_->enforce_later(*this);
+    }
+}
+
+bool Session::enforce_limits() {
+    suspected_ = false;
+    if (ending_) {
+        return false;
+    }
+    tell_blocked();
+    const Outbox::Verdict verdict = outbox().enforce(reader());
+    if (verdict == Outbox::Verdict::not_yet) {
+        suspected_ = true;
+        return true;
+    }
+    filled_by_ = SlowPolicy::by_format;
+    if (verdict == Outbox::Verdict::close) {
+        end(CloseReason::slow, "you read more slowly than your rooms speak");
+    }
+    return false;
 }
 
 void Session::tell_blocked() {
@@ -87,46 +115,29 @@ void Session::tell_blocked() {
     }
 }
 
+// Pieces count as well as bytes: whoever sends private messages may not fill a reader's queue with
+// them. While memory is short nothing is added to a queue that is not read at once.
 bool Session::congested() const {
-    return !stream_.open() || stream_.output().bytes() > server_->limits().queue_soft_bytes;
-}
-
-void Session::overflow(SlowPolicy policy) {
-    const Member* const member = server_->hub().member(member_);
-    const bool plain = member == nullptr || member->dialect.format == Format::plain;
-    if (policy == SlowPolicy::wait) {
-        return; // its producers wait from the soft limit on: a tick's worth more is all there will
-                // be
-    }
-    // A plain reader cannot be told what it lost, and who is waited for elsewhere must not lose
-    // that: they never lose anything but the connection.
-    if (plain || policy == SlowPolicy::disconnect || server_->hub().is_waited_for(member_)) {
-        server_->doom(*this);
-        return;
-    }
-    // Half of what waits, be it too many bytes or too many pieces, so that this is not done again
-    // for every message.
     const Limits& limits = server_->limits();
     const OutQueue& output = stream_.output();
-    const std::uint32_t left = std::min(limits.queue_bytes_max, output.bytes()) / 2;
-    server_->counters().messages_dropped += stream_.drop_oldest(left);
-    if (output.bytes() > limits.queue_bytes_max || output.entries() > limits.queue_entries_max) {
-        server_->doom(*this); // what remains is its own answers
+    const std::uint32_t bytes_max =
+        server_->output_scarce() ? scarce_reply_bytes : limits.queue_soft_bytes;
+    return !stream_.open() || output.bytes() > bytes_max ||
+           output.entries() > limits.queue_entries_max / 2;
+}
+
+void Session::shed() {
+    if (outbox().shed(reader()) == Outbox::Verdict::close) {
+        end(CloseReason::slow, "too much was waiting for you to read it");
     }
 }
 
-void Session::relieve() {
-    const Member* const member = server_->hub().member(member_);
-    const bool plain = member == nullptr || member->dialect.format == Format::plain;
-    const bool waited_for = server_->hub().is_waited_for(member_);
-    const std::uint64_t dropped = stream_.drop_oldest(0);
-    // It cannot be told, or must not lose anything but the connection, or what waits is its own
-    // answers.
-    if (plain || waited_for || dropped == 0) {
-        end(CloseReason::slow, "too much was waiting for you to read it");
-    } else {
-        server_->counters().messages_dropped += dropped;
+std::optional<TimePoint> Session::partial_since() {
+    if (patience_ == nullptr || patience_->partial_since == TimePoint{} ||
+        !decoder_.partial(stream_.input().size())) {
+        return std::nullopt;
     }
+    return patience_->partial_since;
 }
 
 void Session::write_notice(Stream& /*stream*/, const std::vector<Lost>& lost, std::string& out) {
@@ -146,8 +157,7 @@ void Session::on_flushed(Stream& stream) {
         if (hub.replaying(member_)) {
             static_cast<void>(hub.continue_replay(member_, limits.reply_bytes_max));
         }
-        if (stream.reading_paused() && (extra_ == nullptr || !extra_->has_parked) &&
-            !hub.replaying(member_)) {
+        if (stream.reading_paused() && hold_ != Hold::room && !hub.replaying(member_)) {
             go_on();
         }
     } else if (framing() == Framing::echo && output.own_bytes() < limits.reply_bytes_max / 2) {
@@ -210,8 +220,7 @@ void Session::on_closed(Stream& /*stream*/, StreamEnd end) {
         }
         server_->on_session_ending(*this);
     }
-    leave();
-    server_->on_session_closed(*this);
+    server_->on_session_closed(*this); // which lets it leave its rooms when there is time
 }
 
 } // namespace roomd

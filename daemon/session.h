@@ -16,13 +16,16 @@
 #include "daemon/close_reason.h"
 #include "daemon/config.h"
 #include "daemon/hub.h"
+#include "daemon/outbox.h"
 #include "daemon/rates.h"
+#include "daemon/scheduler.h"
 #include "protocol/decoder.h"
 #include "reactor/socket_address.h"
 #include "reactor/stream.h"
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,11 +36,15 @@ class ChunkCollector;
 class Server;
 struct SavedSession;
 
-/// When a session may speak while there is more to be said than one tick takes: see
-/// Server::may_speak().
-struct Turn {
-    std::uint32_t tick = 0;  // the one in which it has begun to speak
-    std::uint32_t round = 0; // 0: it has not been told to wait
+/// Why the next payload is not looked at yet. What is held is not consumed from the input: the
+/// decoder shows it again.
+enum class Hold : std::uint8_t {
+    none,
+    own_replies, // it has to read its answers first (reply_bytes_max): until on_flushed()
+    replay,      // an answer that comes in portions is not through: until on_flushed()
+    turn,        // its share of the tick is used up: until the scheduler's turn
+    throttle,    // what others have said is to be sent first: until the scheduler's turn
+    room         // slow policy `wait`: until resume()
 };
 
 /// Who has come: not from this machine, or from it; and for the limits per source.
@@ -75,9 +82,12 @@ public:
     void end(CloseReason reason, std::string_view text);
     /// Closes at once.
     void abort(CloseReason reason);
-    /// Loses the oldest of what waits, or the connection, as the slow policy says. Called at a
-    /// tick's end by the server for the largest queue when all of them together are too large.
-    void relieve();
+    /// Memory is short and its queue was chosen: loses what can be dropped, or the connection.
+    /// Not while the hub is handing out.
+    void shed();
+
+    /// Out of its rooms, without a goodbye. Idempotent.
+    void leave();
 
     [[nodiscard]] Key member() const { return member_; }
 
@@ -86,6 +96,9 @@ public:
     [[nodiscard]] Stream& stream() { return stream_; }
 
     [[nodiscard]] const Stream& stream() const { return stream_; }
+
+    /// While memory is scarce: so much may wait for a client that does not read at once.
+    static constexpr std::uint32_t scarce_reply_bytes = 4096;
 
     [[nodiscard]] Framing framing() const { return decoder_.framing(); }
 
@@ -100,11 +113,18 @@ public:
     /// Rates and limits per source hold for it.
     [[nodiscard]] bool limited() const { return limited_; }
 
-    /// It was told to wait with what it has to say, and may try again: next tick.
-    void speak_again();
+    /// For the scheduler.
+    [[nodiscard]] Share& share() { return share_; }
 
-    /// Tells the hub whether the queue is over the soft limit. Not while the hub is handing out.
-    void tell_blocked();
+    /// Its turn has come: looks at its input, and reads on.
+    void run_turn() { stream_.on_ready(Ready::readable); }
+
+    /// Behind the flush: tells the hub whether the queue is over the soft limit, and does what the
+    /// slow policy says if it is over the hard one. True: to be asked again after the next flush.
+    [[nodiscard]] bool enforce_limits();
+
+    /// Since when half a payload waits; nothing: none does.
+    [[nodiscard]] std::optional<TimePoint> partial_since();
 
     // StreamOwner
     void on_input(Stream& stream) override;
@@ -120,13 +140,12 @@ public:
     void resume() override;
 
 private:
-    enum class Next : std::uint8_t { go_on, wait, later, done };
+    enum class Next : std::uint8_t { go_on, held, done };
 
     struct Extra { // only for the few that need it
         Rates rates;
         SourceKey source;
-        std::string parked; // a payload that waits for a room of slow policy `wait`
-        bool has_parked = false;
+        std::optional<std::string> parked; // a payload that a version before this one set aside
     };
 
     struct Patience final : Timed { // only while something waits
@@ -139,6 +158,7 @@ private:
         TimerKey timer;
         TimePoint watched{};            // counted up to here
         TimePoint flush_at{};           // half a line counts as one from then on; zero: none waits
+        TimePoint partial_since{};      // zero: nothing is unfinished
         std::uint32_t partial_ms = 0;   // how long the same payload has been unfinished
         std::uint32_t soft_ms = 0;      // how long over the soft limit
         std::uint32_t silent_ms = 0;    // strangers: since the connect without a payload
@@ -149,18 +169,18 @@ private:
     // session_input.cc
     void echo();
     [[nodiscard]] Next take_all();
-    void speak_later();
+    [[nodiscard]] Hold next_hold();
+    void hold_for(Hold hold);
     [[nodiscard]] Next take_step(const Step& step);
-    [[nodiscard]] bool may_take(std::string_view payload);
-    [[nodiscard]] Next take_payload(std::string_view payload);
+    [[nodiscard]] Next take_payload(const Payload& payload);
+    void take_parked();
+    void count_payload(const Payload& payload);
+    void charge(std::uint64_t units);
     [[nodiscard]] Next run(const Command& command, bool harmless);
     void run_now(const Command& command, bool harmless);
     void on_violation(const Violation& violation);
     [[nodiscard]] bool allowed(const Command& command);
-    [[nodiscard]] bool may_go_on();
     void begin(bool first_payload_moves);
-    void park(std::string_view payload);
-    [[nodiscard]] bool take_parked();
     void run_own(const Quit& command);
     void run_own(const Help& command);
     void run_own(const Stats& command);
@@ -170,9 +190,10 @@ private:
     void go_on();
 
     // session.cc
-    void note_blocked();
-    void overflow(SlowPolicy policy);
-    void leave();
+    [[nodiscard]] Outbox outbox();
+    [[nodiscard]] Reader reader() const;
+    void suspect(SlowPolicy policy);
+    void tell_blocked();
 
     // session_patience.cc
     void on_patience();
@@ -196,7 +217,9 @@ private:
     std::unique_ptr<Patience> patience_;
     std::unique_ptr<Extra> extra_;
     std::uint32_t unparsed_ = 0; // bytes that the last look at the input left; for traces
-    Turn turn_;
+    Share share_;
+    Hold hold_ = Hold::none;
+    SlowPolicy filled_by_ = SlowPolicy::by_format; // the room that took its queue over a limit
     CloseReason reason_ = CloseReason::reset;
     Format last_format_ = Format::event; // when it left the hub
     bool strangers_ : 1;
@@ -204,8 +227,8 @@ private:
     bool begun_ : 1 = false; // greeted, and in the listener's room if it has one
     bool heard_ : 1 = false; // has sent a payload
     bool ending_ : 1 = false;
-    bool blocked_ : 1 = false; // the hub was told
-    bool waits_ : 1 = false;   // the server calls speak_again()
+    bool blocked_ : 1 = false;   // the hub was told
+    bool suspected_ : 1 = false; // the server looks at its queue at the tick's end
 };
 
 } // namespace roomd

@@ -46,8 +46,8 @@ SavedSession Session::save(ChunkCollector& chunks, const std::vector<std::uint32
     if (extra_ != nullptr) {
         saved.source = extra_->source;
         saved.rates = extra_->rates.saved(now);
-        if (extra_->has_parked && member_) { // who is leaving says no more
-            saved.parked = extra_->parked;
+        if (extra_->parked && member_) { // who is leaving says no more
+            saved.parked = *extra_->parked;
         }
     }
     if (member_) {
@@ -78,13 +78,15 @@ void Session::restore(Key key, const SavedSession& saved, const std::vector<Chun
         extra_->rates.restore(saved.rates, now);
     }
     if (saved.parked) { // it is taken up when the input is looked at, which it is in the next tick
-        park(*saved.parked);
-        stream_.resume_reading();
+        if (extra_ == nullptr) {
+            extra_ = std::make_unique<Extra>();
+        }
+        extra_->parked = *saved.parked;
     }
     if (saved.member) {
         member_ = server_->hub().restore_member(*this, framing(), *saved.member, rooms);
         server_->tracer().set(member_, saved.member->traces);
-        note_blocked();
+        suspect(SlowPolicy::by_format);
     }
     if (saved.patience || !saved.output.empty() || saved.ending) {
         arm();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cassert>
 #include <string>
+#include <utility>
 
 // From bytes to commands: what a session hears from its peer.
 namespace roomd {
@@ -17,6 +18,9 @@ constexpr std::string_view http_refusal = "HTTP/1.1 400 Bad Request\r\n"
                                           "Connection: close\r\n"
                                           "\r\n"
                                           "roomd does not speak HTTP here.\n";
+
+// One look at the input: a decoder is asked, text checked, a command parsed.
+constexpr std::uint64_t step_units = 40;
 
 bool moves(const std::variant<Command, BadCommand>& parsed) {
     const Command* const command = std::get_if<Command>(&parsed);
@@ -37,13 +41,7 @@ void Session::on_input(Stream& stream) {
         const std::size_t waiting = std::min<std::size_t>(unparsed_, size);
         server_->tracer().arrived(key_.slot, member_, size - waiting, waiting);
     }
-    if (extra_ != nullptr && extra_->has_parked && !ending_ && !server_->may_speak(turn_)) {
-        speak_later();
-        return;
-    }
-    if (!take_parked()) {
-        return;
-    }
+    take_parked();
     if (take_all() == Next::done && flush_due()) {
         flush_line();
     }
@@ -55,33 +53,70 @@ void Session::on_input(Stream& stream) {
 
 // Whatever is whole. `done`: what is left, if anything, has not ended yet.
 Session::Next Session::take_all() {
-    while (may_go_on()) {
+    while (!ending_) {
+        hold_ = next_hold();
+        if (hold_ != Hold::none) {
+            hold_for(hold_);
+            return Next::held;
+        }
         const std::string_view bytes = stream_.input().readable();
         Step step = decoder_.next(bytes);
         if (std::holds_alternative<NeedMore>(step) && stream_.input_ended()) {
             step = decoder_.finish(bytes);
         }
-        if (const Next next = take_step(step); next != Next::go_on) {
+        const Next next = take_step(step);
+        charge(step_units);
+        if (next != Next::go_on) {
             return next;
         }
     }
-    return Next::wait;
+    return Next::held;
 }
 
-// What is left stays unread until the server says that somebody may speak again.
-void Session::speak_later() {
-    stream_.hold_input();
-    if (!waits_) {
-        waits_ = true;
-        server_->speak_later(*this);
+// Whether another payload may be looked at now.
+Hold Session::next_hold() {
+    if (stream_.reading_paused()) {
+        return hold_ == Hold::none ? Hold::own_replies : hold_;
+    }
+    if (stream_.output().own_bytes() > server_->reply_bytes_max()) {
+        return Hold::own_replies;
+    }
+    if (server_->hub().replaying(member_)) {
+        return Hold::replay;
+    }
+    return server_->scheduler().admits(share_, server_->tick()) ? Hold::none : Hold::turn;
+}
+
+// Sees to it that the input is looked at again when the reason has passed.
+void Session::hold_for(Hold hold) {
+    switch (hold) {
+    case Hold::none:
+        return;
+    case Hold::own_replies:
+        server_->counters().hit(Limit::reply_bytes_max);
+        stream_.pause_reading(); // until it has read its answers: on_flushed
+        return;
+    case Hold::replay:
+    case Hold::room:
+        stream_.pause_reading(); // until on_flushed, or resume
+        return;
+    case Hold::turn:
+        stream_.hold_input();
+        server_->scheduler().wait_turn(key_, share_);
+        return;
+    case Hold::throttle:
+        if (server_->hub().bytes_said() > server_->limits().said_bytes_per_tick_max) {
+            server_->counters().hit(Limit::said_bytes_per_tick_max);
+        }
+        stream_.hold_input();
+        server_->scheduler().wait_to_speak(key_, share_);
+        return;
     }
 }
 
-void Session::speak_again() {
-    waits_ = false;
-    if (stream_.open()) {
-        stream_.requeue_input();
-    }
+// What the session has just done is its own to pay for, what the kernel was asked for included.
+void Session::charge(std::uint64_t units) {
+    server_->scheduler().spend(share_, units + server_->take_work());
 }
 
 void Session::on_end_of_input(Stream& stream) {
@@ -96,9 +131,15 @@ void Session::on_end_of_input(Stream& stream) {
 }
 
 void Session::echo() {
+    hold_ = next_hold();
+    if (hold_ != Hold::none) {
+        hold_for(hold_);
+        return;
+    }
     RingBuffer& input = stream_.input();
     const std::string_view bytes = input.readable();
     stream_.send(bytes);
+    charge(step_units + bytes.size() / 16);
     input.consume(bytes.size());
     if (stream_.output().own_bytes() > server_->limits().reply_bytes_max) {
         server_->counters().hit(Limit::reply_bytes_max);
@@ -106,54 +147,9 @@ void Session::echo() {
     }
 }
 
-// Whether another payload may be looked at now. If not, whoever is waited for resumes or requeues
-// the stream.
-bool Session::may_go_on() {
-    if (ending_ || stream_.reading_paused()) {
-        return false;
-    }
-    if (stream_.output().own_bytes() > server_->limits().reply_bytes_max) {
-        server_->counters().hit(Limit::reply_bytes_max);
-        stream_.pause_reading(); // until it has read its answers: on_flushed
-        return false;
-    }
-    if (server_->hub().replaying(member_)) {
-        stream_.pause_reading(); // until the replay is through: on_flushed
-        return false;
-    }
-    return true;
-}
-
-// Whether there is time for this payload now. While more is said than can be sent on, what others
-// would hear waits; what they would not is answered all the same.
-bool Session::may_take(std::string_view payload) {
-    if (is_aside(payload) || server_->may_speak(turn_)) {
-        return true;
-    }
-    speak_later();
-    return false;
-}
-
 Session::Next Session::take_step(const Step& step) {
     if (const Payload* const payload = std::get_if<Payload>(&step); payload != nullptr) {
-        if (!may_take(payload->text)) {
-            return Next::later; // the decoder will show it again
-        }
-        if (server_->tracer().on()) {
-            const std::string_view raw = stream_.input().readable().substr(0, payload->consumed);
-            server_->tracer().received(key_.slot, member_, framing(), raw);
-        }
-        heard_ = true;
-        if (patience_ != nullptr) {
-            patience_->partial_ms = 0;
-            patience_->flush_at = {};
-        }
-        ++server_->counters().payloads;
-        const Next next = take_payload(payload->text);
-        if (!stream_.closed()) {
-            stream_.input().consume(payload->consumed);
-        }
-        return next;
+        return take_payload(*payload);
     }
     if (const Skipped* const skipped = std::get_if<Skipped>(&step); skipped != nullptr) {
         stream_.input().consume(skipped->consumed);
@@ -170,35 +166,59 @@ Session::Next Session::take_step(const Step& step) {
     return Next::done;
 }
 
-Session::Next Session::take_payload(std::string_view payload) {
-    const TextCheck check = check_text(payload);
+// Consumes the payload unless it has to wait.
+Session::Next Session::take_payload(const Payload& payload) {
+    heard_ = true;
+    // While more is said than can be sent on, what others would hear waits; what they would not is
+    // answered all the same.
+    if (!is_aside(payload.text) && !server_->may_say(share_)) {
+        hold_ = Hold::throttle;
+        hold_for(hold_);
+        return Next::held;
+    }
+    Hub& hub = server_->hub();
+    const TextCheck check = check_text(payload.text);
     if (!check.valid) {
+        count_payload(payload);
         begin(false);
-        server_->hub().reply(member_, ErrorReply{"say", ErrorCode::bad_utf8, "not valid UTF-8"});
+        hub.reply(member_, ErrorReply{"say", ErrorCode::bad_utf8, "not valid UTF-8"});
+        stream_.input().consume(payload.consumed);
         return Next::go_on;
     }
-    const std::variant<Command, BadCommand> parsed = parse_command(payload);
+    const std::variant<Command, BadCommand> parsed = parse_command(payload.text);
     begin(moves(parsed));
-    if (const BadCommand* const bad = std::get_if<BadCommand>(&parsed); bad != nullptr) {
+    const Command* const command = std::get_if<Command>(&parsed);
+    if (command != nullptr && hub.must_wait(member_, *command)) {
+        hold_ = Hold::room;
+        hold_for(hold_);
+        return Next::held;
+    }
+    count_payload(payload);
+    Next next = Next::go_on;
+    if (command != nullptr) {
+        next = run(*command, check.harmless);
+    } else {
+        const BadCommand& bad = std::get<BadCommand>(parsed);
         ++server_->counters().commands_refused;
-        server_->hub().reply(member_, ErrorReply{bad->verb, bad->code, bad->why});
-        return Next::go_on;
+        hub.reply(member_, ErrorReply{bad.verb, bad.code, bad.why});
     }
-    const auto& command = std::get<Command>(parsed);
-    if (server_->hub().must_wait(member_, command)) {
-        park(payload);
-        return Next::wait;
+    if (!stream_.closed()) {
+        stream_.input().consume(payload.consumed);
     }
-    return run(command, check.harmless);
+    return next;
 }
 
-void Session::park(std::string_view payload) {
-    if (extra_ == nullptr) {
-        extra_ = std::make_unique<Extra>();
+void Session::count_payload(const Payload& payload) {
+    if (server_->tracer().on()) {
+        const std::string_view raw = stream_.input().readable().substr(0, payload.consumed);
+        server_->tracer().received(key_.slot, member_, framing(), raw);
     }
-    extra_->parked = payload;
-    extra_->has_parked = true;
-    stream_.pause_reading();
+    if (patience_ != nullptr) {
+        patience_->partial_since = {};
+        patience_->partial_ms = 0;
+        patience_->flush_at = {};
+    }
+    ++server_->counters().payloads;
 }
 
 void Session::resume() {
@@ -207,21 +227,25 @@ void Session::resume() {
     }
 }
 
-// Reading again. The input is looked at even if there is none: a payload may be parked, and if the
-// stream has ended no event would ever lead here again.
+// Reading again. The input is looked at even if there is none: if the stream has ended no event
+// would ever lead here again.
 void Session::go_on() {
+    hold_ = Hold::none;
     stream_.resume_reading();
     stream_.requeue_input();
 }
 
-// The payload that had to wait goes first. False: it has to wait again.
-bool Session::take_parked() {
-    if (extra_ == nullptr || !extra_->has_parked || ending_) {
-        return true;
+// A version before this one has set a payload aside for a room of policy `wait`. It goes first, and
+// does not wait again: one message a session, once.
+void Session::take_parked() {
+    if (extra_ == nullptr || !extra_->parked || ending_) {
+        return;
     }
-    extra_->has_parked = false;
-    const std::string payload = std::move(extra_->parked);
-    return take_payload(payload) != Next::wait;
+    const std::string payload = *std::exchange(extra_->parked, std::nullopt);
+    const std::variant<Command, BadCommand> parsed = parse_command(payload);
+    if (const Command* const command = std::get_if<Command>(&parsed); command != nullptr) {
+        static_cast<void>(run(*command, check_text(payload).harmless));
+    }
 }
 
 // The first payload of a connection makes it a member; and, unless it goes elsewhere by itself,

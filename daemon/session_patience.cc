@@ -52,6 +52,9 @@ void Session::set_timer() {
 // Half a payload waits. Where it is to count as a line after a while, the while begins now.
 void Session::arm_for_partial() {
     arm();
+    if (patience_->partial_since == TimePoint{}) {
+        patience_->partial_since = server_->loop().now();
+    }
     if (spec_->flush_ms != 0 && patience_->flush_at == TimePoint{}) {
         patience_->flush_at = server_->loop().now() + std::chrono::milliseconds(spec_->flush_ms);
         set_timer();
@@ -93,15 +96,17 @@ void Session::flush_line() {
         patience_->flush_at = {};
         return;
     }
-    if (!may_go_on()) {
+    hold_ = next_hold();
+    if (hold_ != Hold::none) {
+        hold_for(hold_);
         return;
     }
-    if (!server_->may_speak(turn_)) { // once it counts as a line it has to be taken
-        speak_later();
-        return;
+    const Decoder before = decoder_;
+    if (take_step(decoder_.flush_line(stream_.input().readable())) == Next::held && !ending_) {
+        decoder_ = before; // not consumed: it is a line once it is taken
+    } else if (patience_ != nullptr) {
+        patience_->flush_at = {};
     }
-    patience_->flush_at = {};
-    static_cast<void>(take_step(decoder_.flush_line(stream_.input().readable())));
 }
 
 // Counts every patience. True while there is something to be patient about.
@@ -121,7 +126,7 @@ bool Session::watch(std::uint32_t step_ms) {
         return true;
     }
     // Whose turn to speak has not come yet waits for us, not we for it.
-    const bool put_off = turn_.round != 0;
+    const bool put_off = hold_ == Hold::turn || hold_ == Hold::throttle;
     const bool partial =
         decoder_.partial(stream_.input().size()) && !stream_.reading_paused() && !put_off;
     if (run_out(patience_->partial_ms, partial, limits.partial_ms_max, step_ms)) {
@@ -169,13 +174,10 @@ bool Session::over_soft_limit(std::uint32_t step_ms) {
         return false;
     }
     patience_->soft_ms = 0;
-    server_->counters().hit(Limit::queue_soft_bytes);
-    const Member* const member = server_->hub().member(member_);
-    if (member == nullptr || member->dialect.format == Format::plain) {
+    if (outbox().shorten(reader()) == Outbox::Verdict::close) {
         end(CloseReason::slow, "you read more slowly than your rooms speak");
         return true;
     }
-    server_->counters().messages_dropped += stream_.drop_oldest(limits.queue_soft_bytes / 2);
     return false;
 }
 
