@@ -32,7 +32,7 @@ import peers  # noqa: E402
 from attack import MIB, Broken, Field, NotPossible  # noqa: E402
 from roomd_process import Roomd, StartFailed  # noqa: E402
 
-IDLE_S = 0.6
+IDLE_S = 0.5
 PING_MS = 50.0
 SETTLE_S = 10.0
 # What may stay of an attack's memory: a tenth, what rooms keep as history (counted by roomd), and free lists of fixed size.

@@ -18,7 +18,7 @@ class HalfFrames(Attack):
     count = 4000
     descriptors = 20_000
     newcomers = False       # who comes near the ceiling may have to wait
-    short = 5.0
+    short = 4.0
     long = 20.0
 
     def run(self, field):
@@ -75,7 +75,7 @@ class OwnAnswers(Attack):
     memory_max = 64 * MIB
     descriptors = 20_000
     newcomers = False
-    short = 5.0
+    short = 4.0
 
     def run(self, field):
         crowd = Crowd(field.address, 3000, blob=b"/hello 1\n" + b"/stats\n" * 80, repeat=False, read="never",

@@ -71,7 +71,7 @@ class SteadySlow(Attack):
     options = ("--stalled-ms-max", "3000", "--queue-soft-ms", "1000")
     canaries_in = ("perch", "nest")
     receive_buffer = 4096
-    short = 10.0
+    short = 9.0
     long = 90.0
 
     def run(self, field):
@@ -115,7 +115,7 @@ class WaitRoom(Attack):
     config = '[[room]]\nname = "pipe"\nslow = "wait"\n'
     options = ("--stalled-ms-max", "3000")
     canaries_in = ("perch", "nest")
-    short = 8.0
+    short = 6.0
     long = 60.0
 
     def run(self, field):
@@ -168,7 +168,7 @@ class WaitRoomSilent(Attack):
 class Stalled(Attack):
     name = "stalled_readers"
     rule = "300 who never read, in the room where the canaries talk, cost those nothing (F18)"
-    short = 4.0
+    short = 3.0
 
     def run(self, field):
         crowd = Crowd(field.address, 300, blob=b"/hello 1\n/join lobby\n", repeat=False, read="never", receive_buffer=4096).open()
@@ -187,7 +187,7 @@ class SlowInLobby(Attack):
     name = "slow_reader_in_lobby"
     rule = "a reader at 1 kB/s loses what is its own, in gaps, and is not closed (F19)"
     options = ("--stalled-ms-max", "3000", "--queue-soft-ms", "1000")
-    short = 6.0
+    short = 4.0
 
     def run(self, field):
         reader = SteadyReader(field.address, "lobby", 1000, 4096)
@@ -209,7 +209,7 @@ class OnAndOff(Attack):
     rule = "a reader that pauses for just less than a limit, again and again, stays and misses nothing (F20)"
     options = ("--stalled-ms-max", "2000", "--queue-soft-ms", "1500")
     canaries_in = ("perch", "nest")
-    short = 7.0
+    short = 6.0
 
     def run(self, field):
         reader = SteadyReader(field.address, "busy", 1, 0)
@@ -254,7 +254,7 @@ class ClosedWindow(Attack):
 class LeaveCascade(Attack):
     name = "leave_cascade"
     rule = "members of 49 shared rooms that all end at once are told once each, in bounded steps (F23)"
-    short = 3.0
+    short = 2.0
 
     def run(self, field):
         rooms = "".join(f"/join shared{index}\n" for index in range(49)).encode()
@@ -270,7 +270,7 @@ class LeaveCascade(Attack):
 class ReadOnly(Attack):
     name = "reader_shut_for_reading"
     rule = "clients that have shut their reading side are no trouble to anybody (F32)"
-    short = 3.0
+    short = 2.0
 
     def run(self, field):
         lurkers = [Client(field.address) for _ in range(50)]
@@ -290,7 +290,7 @@ class ReadOnly(Attack):
 class StoppedClient(Attack):
     name = "client_stopped"
     rule = "a client process that is stopped and goes on later costs nobody anything (F33)"
-    short = 4.0
+    short = 2.0
 
     def run(self, field):
         pid = os.fork()
