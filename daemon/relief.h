@@ -36,15 +36,14 @@ public:
 
     [[nodiscard]] std::uint64_t freed() const { return freed_; }
 
-    /// What keeps a queue's chunks in memory because of this queue: each in full, shared or not.
-    [[nodiscard]] static std::uint64_t held_by(const OutQueue& queue) {
-        std::uint64_t held = 0;
-        const Chunk* last = nullptr;
+    /// The queue's part of the chunks it holds: each divided by all who hold it. So those who hear
+    /// the same messages are not taken for the largest holders.
+    [[nodiscard]] static std::uint64_t part_of(const OutQueue& queue) {
+        std::uint64_t part = 0;
         queue.for_each([&](const ChunkRef& chunk, std::uint32_t /*from*/, std::uint32_t /*to*/) {
-            held += chunk.get() != last ? chunk->capacity() : 0;
-            last = chunk.get();
+            part += chunk->capacity() / chunk->references();
         });
-        return held;
+        return part;
     }
 
 private:

@@ -131,6 +131,7 @@ void Server::begin_tick() {
     // While memory is scarce no more is read than there is room for.
     const std::uint64_t room = std::max(memory_.headroom(), std::uint64_t{BlockPool::block_bytes});
     host_.read_cost_left = static_cast<std::int64_t>(std::min(reads, room));
+    share_out_answers();
 }
 
 Share* Server::share_of(Key session) {
@@ -158,10 +159,16 @@ std::uint64_t Server::take_work() {
     return hub_.take_work() + calls * call_units + bytes / bytes_per_unit;
 }
 
-bool Server::output_scarce() const {
-    const std::uint64_t most = config_.limits.pinned_bytes_max;
-    return arena_.bytes_pinned() > most - most / 8 ||
-           memory_.level() != MemoryAccount::Level::ample;
+void Server::share_out_answers() {
+    const Limits& limits = config_.limits;
+    const std::uint64_t most = limits.pinned_bytes_max;
+    output_scarce_ =
+        arena_.bytes_pinned() > most - most / 8 || memory_.level() != MemoryAccount::Level::ample;
+    constexpr std::uint64_t share_min = 1024;
+    const std::uint64_t share = most / 4 / std::max<std::uint64_t>(sessions_.size(), 1);
+    const std::uint64_t scarce = output_scarce_ ? Session::scarce_reply_bytes : UINT32_MAX;
+    reply_bytes_max_ = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>({limits.reply_bytes_max, scarce, std::max(share, share_min)}));
 }
 
 // What has been said counts until all who were to hear it have had their turn: not until the list

@@ -165,13 +165,13 @@ public:
 
     /// Queues hold nearly as much as they may: answers to those who do not read are kept short, so
     /// that those who read can still be told everything.
-    [[nodiscard]] bool output_scarce() const;
+    [[nodiscard]] bool output_scarce() const { return output_scarce_; }
 
-    /// How much of its own answers a session may leave unread before its commands wait.
-    [[nodiscard]] std::uint32_t reply_bytes_max() const {
-        return output_scarce() ? std::min(Session::scarce_reply_bytes, limits().reply_bytes_max)
-                               : limits().reply_bytes_max;
-    }
+    /// How much of its own answers a session may leave unread before its commands wait, in this
+    /// tick.
+    /// Own answers cannot be dropped, so all of them together must leave most of pinned_bytes_max
+    /// to what rooms say: each has at most its share of a quarter.
+    [[nodiscard]] std::uint32_t reply_bytes_max() const { return reply_bytes_max_; }
 
     [[nodiscard]] const MemoryAccount& memory() const { return memory_; }
 
@@ -281,6 +281,7 @@ private:
     enum class Reap : std::uint8_t { within_budget, all };
     void reap(Reap how);
     void begin_tick();
+    void share_out_answers();
 
     EventLoop& loop_;
     Log& log_;
@@ -310,6 +311,8 @@ private:
     std::uint64_t reads_paid_ = 0; // of host_.read_calls
     std::uint64_t bytes_paid_ = 0; // of host_.bytes_read
     TimePoint next_relief_{};
+    std::uint32_t reply_bytes_max_ = 0;
+    bool output_scarce_ = false;
     bool newcomers_wait_ = false; // memory is scarce
     TimerKey second_;
     LeavePlan leave_plan_; // while draining

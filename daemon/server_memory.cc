@@ -100,7 +100,7 @@ void Server::shed_queues(std::uint64_t bytes_needed, std::uint64_t limit) {
         std::vector<std::pair<std::uint64_t, Key>> holders;
         sessions_.for_each([&](Key key, const std::unique_ptr<Session>& session) {
             const Stream& stream = session->stream();
-            const std::uint64_t held = Relief::held_by(stream.output());
+            const std::uint64_t held = Relief::part_of(stream.output());
             const std::uint64_t floor = last_resort ? share : std::max(share, soft);
             if (held > floor && (!last_resort || stream.blocked())) {
                 holders.emplace_back(held, key);

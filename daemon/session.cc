@@ -150,17 +150,17 @@ void Session::write_notice(Stream& /*stream*/, const std::vector<Lost>& lost, st
 }
 
 void Session::on_flushed(Stream& stream) {
-    const Limits& limits = server_->limits();
     const OutQueue& output = stream.output();
     Hub& hub = server_->hub();
-    if (member_ && output.own_bytes() < limits.reply_bytes_max / 2) {
+    const bool answers_read = output.own_bytes() < server_->reply_bytes_max() / 2;
+    if (member_ && answers_read) {
         if (hub.replaying(member_)) {
-            static_cast<void>(hub.continue_replay(member_, limits.reply_bytes_max));
+            static_cast<void>(hub.continue_replay(member_, server_->reply_bytes_max()));
         }
         if (stream.reading_paused() && hold_ != Hold::room && !hub.replaying(member_)) {
             go_on();
         }
-    } else if (framing() == Framing::echo && output.own_bytes() < limits.reply_bytes_max / 2) {
+    } else if (framing() == Framing::echo && answers_read) {
         stream.resume_reading();
     }
     tell_blocked();

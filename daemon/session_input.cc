@@ -141,7 +141,7 @@ void Session::echo() {
     stream_.send(bytes);
     charge(step_units + bytes.size() / 16);
     input.consume(bytes.size());
-    if (stream_.output().own_bytes() > server_->limits().reply_bytes_max) {
+    if (stream_.output().own_bytes() > server_->reply_bytes_max()) {
         server_->counters().hit(Limit::reply_bytes_max);
         stream_.pause_reading();
     }

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <vector>
 
 using namespace roomd;
 
@@ -73,7 +74,19 @@ TEST_CASE("Relief: what a reader holds alone comes free at once") {
     } // the room has let go of it
     Relief relief(700);
     relief.offer(alone);
-    CHECK(relief.freed() == Relief::held_by(alone));
+    CHECK(relief.freed() == Relief::part_of(alone));
     relief.offer(std::uint64_t{100});
-    CHECK(relief.freed() == Relief::held_by(alone) + 100);
+    CHECK(relief.freed() == Relief::part_of(alone) + 100);
+}
+
+TEST_CASE("Relief: who shares a chunk with many holds a small part of it") {
+    Arena arena;
+    ChunkRef room = arena.make(ChunkKind::shared, 1024);
+    room->append(std::string(1000, 'x'));
+    room->mark(0, 1);
+    std::vector<OutQueue> crowd(15); // and the room is the sixteenth holder
+    for (OutQueue& queue : crowd) {
+        queue.push(room, 0, 1000);
+    }
+    CHECK(Relief::part_of(crowd.front()) == room->capacity() / 16);
 }
