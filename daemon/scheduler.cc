@@ -1,34 +1,8 @@
 #include "daemon/scheduler.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace roomd {
-
-bool Scheduler::admits(Share& share, std::uint32_t tick) {
-    if (!budget_->left()) {
-        return false;
-    }
-    if (running_ == &share) {
-        return share.credit > 0;
-    }
-    if (share.place != Share::Place::none || !ready_.empty()) {
-        return false;
-    }
-    // Nobody waits: the first share of a tick is had at once, where the kernel has named it.
-    if (share.tick != tick) {
-        share.tick = tick;
-        share.credit = std::min(share.credit, 0) + quantum;
-    }
-    return share.credit > 0;
-}
-
-void Scheduler::spend(Share& share, std::uint64_t units) {
-    budget_->spend(units);
-    constexpr std::int64_t least = std::numeric_limits<std::int32_t>::min() / 2;
-    share.credit =
-        static_cast<std::int32_t>(std::max(least, share.credit - static_cast<std::int64_t>(units)));
-}
 
 void Scheduler::wait_turn(Key session, Share& share) {
     if (share.place == Share::Place::none) {

@@ -21,6 +21,7 @@
 #include "daemon/budget.h"
 #include "reactor/slot_map.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 
@@ -59,10 +60,25 @@ public:
     explicit Scheduler(Budget& budget) : budget_(&budget) {}
 
     /// Whether this session may run another command now. If not, it has to wait_turn(). O(1).
-    [[nodiscard]] bool admits(Share& share, std::uint32_t tick);
+    [[nodiscard]] bool admits(Share& share, std::uint32_t tick) {
+        if (running_ != &share) {
+            if (share.place != Share::Place::none || !ready_.empty()) {
+                return false;
+            }
+            // Nobody waits: a tick's first share is had at once, where the kernel has named it.
+            if (share.tick != tick) {
+                share.tick = tick;
+                share.credit = std::min(share.credit, 0) + quantum;
+            }
+        }
+        return share.credit > 0 && budget_->left();
+    }
 
-    /// It has done so much.
-    void spend(Share& share, std::uint64_t units);
+    /// It has done so much: at most INT32_MAX / 2 in one command, which is 10 s.
+    void spend(Share& share, std::uint64_t units) {
+        budget_->spend(units);
+        share.credit -= static_cast<std::int32_t>(units);
+    }
 
     /// To the end of the queue. It must hold its input until its turn. No-op if it waits already.
     void wait_turn(Key session, Share& share);

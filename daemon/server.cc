@@ -125,7 +125,8 @@ Activity Server::on_tick_end() {
 
 // What is left of one tick's budgets is nobody's in the next.
 void Server::begin_tick() {
-    static_cast<void>(take_work()); // what nobody in particular has caused
+    static_cast<void>(take_read_work()); // what nobody in particular has caused
+    static_cast<void>(hub_.take_work());
     budget_.begin_tick(config_.limits.work_per_tick_max);
     const std::uint64_t reads = config_.limits.reads_per_tick_max;
     // While memory is scarce no more is read than there is room for.
@@ -151,12 +152,12 @@ bool Server::may_speak() const {
 
 // The kernel's part of reading is work of whoever is read: some half a microsecond a call, and
 // 0.15 ns a byte.
-std::uint64_t Server::take_work() {
+std::uint64_t Server::take_read_work() {
     constexpr std::uint64_t call_units = 50;
     constexpr std::uint64_t bytes_per_unit = 64;
     const std::uint64_t calls = host_.read_calls - std::exchange(reads_paid_, host_.read_calls);
     const std::uint64_t bytes = host_.bytes_read - std::exchange(bytes_paid_, host_.bytes_read);
-    return hub_.take_work() + calls * call_units + bytes / bytes_per_unit;
+    return calls * call_units + bytes / bytes_per_unit;
 }
 
 void Server::share_out_answers() {
@@ -213,7 +214,7 @@ void Server::reap(Reap how) {
         }
         Session& session = **found;
         session.leave();
-        budget_.spend(Scheduler::turn_units + take_work());
+        budget_.spend(Scheduler::turn_units + hub_.take_work());
         ++counters_.closed;
         ++counters_.closes[static_cast<std::size_t>(session.reason())];
         if (session.limited()) {

@@ -159,9 +159,8 @@ public:
     /// The number of this tick, for shares.
     [[nodiscard]] std::uint32_t tick() const { return static_cast<std::uint32_t>(loop_.ticks()); }
 
-    /// Units of work that were done since the last call and that nobody has paid for: the hub's,
-    /// and the kernel's for reading.
-    [[nodiscard]] std::uint64_t take_work();
+    /// Units of work that the kernel's reading was since the last call.
+    [[nodiscard]] std::uint64_t take_read_work();
 
     /// Queues hold nearly as much as they may: answers to those who do not read are kept short, so
     /// that those who read can still be told everything.

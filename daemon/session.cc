@@ -77,6 +77,10 @@ Reader Session::reader() const {
 void Session::suspect(SlowPolicy policy) {
     const Limits& limits = server_->limits();
     const OutQueue& output = stream_.output();
+    if (output.bytes() <= std::min(limits.queue_soft_bytes, limits.queue_bytes_max) &&
+        output.entries() <= limits.queue_entries_max) {
+        return;
+    }
     const bool too_much =
         output.bytes() > limits.queue_bytes_max || output.entries() > limits.queue_entries_max;
     if (too_much && (filled_by_ == SlowPolicy::by_format || policy == SlowPolicy::disconnect)) {

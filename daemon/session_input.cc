@@ -41,7 +41,10 @@ void Session::on_input(Stream& stream) {
         const std::size_t waiting = std::min<std::size_t>(unparsed_, size);
         server_->tracer().arrived(key_.slot, member_, size - waiting, waiting);
     }
-    take_parked();
+    server_->scheduler().spend(share_, server_->take_read_work());
+    if (extra_ != nullptr && extra_->parked) {
+        take_parked();
+    }
     if (take_all() == Next::done && flush_due()) {
         flush_line();
     }
@@ -114,9 +117,9 @@ void Session::hold_for(Hold hold) {
     }
 }
 
-// What the session has just done is its own to pay for, what the kernel was asked for included.
+// What the session has just done is its own to pay for.
 void Session::charge(std::uint64_t units) {
-    server_->scheduler().spend(share_, units + server_->take_work());
+    server_->scheduler().spend(share_, units + server_->hub().take_work());
 }
 
 void Session::on_end_of_input(Stream& stream) {
@@ -238,7 +241,7 @@ void Session::go_on() {
 // A version before this one has set a payload aside for a room of policy `wait`. It goes first, and
 // does not wait again: one message a session, once.
 void Session::take_parked() {
-    if (extra_ == nullptr || !extra_->parked || ending_) {
+    if (ending_) {
         return;
     }
     const std::string payload = *std::exchange(extra_->parked, std::nullopt);
