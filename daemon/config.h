@@ -31,9 +31,14 @@ struct Limits {
     // one reader's queue
     std::uint32_t queue_soft_bytes = 256 * 1024; // above it for queue_soft_ms: judged as full
     std::uint32_t queue_soft_ms = 10'000;
-    std::uint32_t queue_bytes_max = 1024 * 1024;    // above it: the slow policy acts at once
-    std::uint32_t queue_entries_max = 4'096;        // pieces in the queue, whatever their size
-    std::uint32_t stalled_ms_max = 30'000;          // takes no byte for so long: closed, `slow`
+    std::uint32_t queue_bytes_max = 1024 * 1024; // above it: the slow policy acts at once
+    std::uint32_t queue_entries_max = 4'096;     // pieces in the queue, whatever their size
+    std::uint32_t stalled_ms_max = 30'000;       // takes no byte for so long: closed, `slow`
+    // in rooms of policy wait: who keeps others waiting and takes less is closed, `slow`, once it
+    // is queue_soft_ms behind; 0: however slow
+    std::uint32_t wait_bytes_per_second_min = 20'000;
+    std::uint32_t notsent_lowat_bytes =
+        128 * 1024; // TCP: the kernel queues no more; 0: as it likes
     std::uint64_t pinned_bytes_max = 256ULL << 20U; // all queues and open runs together
     std::uint64_t memory_max = 0; // all that is held for clients; 0: what the machine allows
     std::uint32_t reply_bytes_max = 64 * 1024; // own answers unsent: its commands wait

@@ -22,6 +22,7 @@ enum class Limit : std::uint8_t {
     queue_bytes_max,
     queue_entries_max,
     stalled_ms_max,
+    wait_bytes_per_second_min,
     pinned_bytes_max,
     memory_max,
     reply_bytes_max,

@@ -16,9 +16,10 @@
 namespace roomd {
 
 struct MemoryUse {
-    std::uint64_t connections = 0; // sessions, names, table entries, queues' entries
+    std::uint64_t connections = 0; // sessions, names, table entries
     std::uint64_t input = 0;       // read and not parsed
-    std::uint64_t output = 0;      // chunks: what waits to be sent, and open batches
+    std::uint64_t output =
+        0; // chunks that wait to be sent or are open, and the queues' lists of them
     std::uint64_t history = 0;
     std::uint64_t rooms = 0;
 
@@ -39,6 +40,22 @@ public:
     void update(const MemoryUse& use) {
         use_ = use;
         peak_ = use.total() > peak_ ? use.total() : peak_;
+        recent_peak_ = use.total() > recent_peak_ ? use.total() : recent_peak_;
+    }
+
+    /// Once a second. True when a load is over: much less is held than a while ago, and has been
+    /// for some seconds. Once for each load.
+    [[nodiscard]] bool load_is_over() {
+        constexpr std::uint64_t worth_it = std::uint64_t{16} << 20U;
+        constexpr std::uint32_t quiet_seconds = 3;
+        const std::uint64_t fallen = recent_peak_ - use_.total();
+        quiet_seconds_ = fallen > worth_it && fallen > use_.total() / 8 ? quiet_seconds_ + 1 : 0;
+        if (quiet_seconds_ < quiet_seconds) {
+            return false;
+        }
+        quiet_seconds_ = 0;
+        recent_peak_ = use_.total();
+        return true;
     }
 
     [[nodiscard]] const MemoryUse& use() const { return use_; }
@@ -70,6 +87,8 @@ private:
     MemoryUse use_;
     std::uint64_t ceiling_ = 0;
     std::uint64_t peak_ = 0;
+    std::uint64_t recent_peak_ = 0; // since the last load was over
+    std::uint32_t quiet_seconds_ = 0;
 };
 
 } // namespace roomd

@@ -262,6 +262,9 @@ void Server::on_timer(TimerKey key) {
     tell_time();
     hub_.on_second();
     sources_.sweep(loop_.now());
+    if (memory_.load_is_over()) {
+        sys::give_back_memory(); // once a load, and later: it may take some milliseconds
+    }
     drop_unused_specs(); // it walks all sessions, so not at each burial
 }
 

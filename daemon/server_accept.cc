@@ -34,6 +34,7 @@ bool Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
     const Limits& limits = config_.limits;
     sys::tune_stream(fd.get(), {limits.keepalive_idle_s, limits.keepalive_interval_s,
                                 limits.keepalive_probes, limits.user_timeout_ms});
+    sys::limit_unsent(fd.get(), limits.notsent_lowat_bytes);
     std::unique_ptr<Session> session;
     try {
         session =

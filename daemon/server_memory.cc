@@ -32,7 +32,7 @@ void Server::account_memory() {
     MemoryUse use;
     use.connections = sessions_.size() * connection_bytes;
     use.input = host_.input_bytes_held();
-    use.output = arena_.bytes_pinned();
+    use.output = arena_.bytes_pinned() + arena_.queue_list_bytes();
     use.history = hub_.history_bytes();
     use.rooms = hub_.room_count() * room_bytes;
     memory_.update(use);

@@ -5,7 +5,9 @@
 // stream's queue. All policy about one connection is here: when its commands wait, what happens
 // when it does not read, how long it may take.
 //
-//            first byte known          end(reason)               stream closed
+//            first payload, or at
+//            once where the listener
+//            fixes the framing         end(reason)               stream closed
 //   silent ───────────────────▶ member ───────────▶ leaving ───────────────────▶ buried
 //
 // Invariants: in a room only as a member; exactly one CloseReason; after end() nothing the client
@@ -164,6 +166,9 @@ private:
         std::uint32_t silent_ms = 0;    // strangers: since the connect without a payload
         std::uint32_t leaving_ms = 0;   // since the goodbye, until it was sent
         std::uint32_t lingering_ms = 0; // since it was sent
+        std::uint32_t looks = 0;        // at taken, one after the other while something waits
+        std::uint32_t taken = 0;        // what the peer had taken at the last of them
+        std::uint64_t behind_bytes = 0; // of the least rate, while others wait for it
     };
 
     // session_input.cc
@@ -205,7 +210,9 @@ private:
     [[nodiscard]] std::uint32_t step_ms() const;
     [[nodiscard]] bool watch(std::uint32_t step_ms);
     [[nodiscard]] bool watch_goodbye(std::uint32_t step_ms);
+    [[nodiscard]] std::uint32_t look_at_progress();
     [[nodiscard]] bool has_stalled(std::uint32_t ms_max) const;
+    [[nodiscard]] bool keeps_waiting(std::uint32_t taken, std::uint32_t step_ms);
     [[nodiscard]] bool over_soft_limit(std::uint32_t step_ms);
 
     Server* server_;

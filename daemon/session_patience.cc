@@ -111,6 +111,7 @@ void Session::flush_line() {
 
 // Counts every patience. True while there is something to be patient about.
 bool Session::watch(std::uint32_t step_ms) {
+    const std::uint32_t taken = look_at_progress();
     if (ending_) {
         return watch_goodbye(step_ms);
     }
@@ -120,6 +121,11 @@ bool Session::watch(std::uint32_t step_ms) {
     if (unsent && has_stalled(limits.stalled_ms_max)) {
         counters.hit(Limit::stalled_ms_max);
         end(CloseReason::slow, "you have read nothing for too long");
+        return true;
+    }
+    if (keeps_waiting(taken, step_ms)) {
+        counters.hit(Limit::wait_bytes_per_second_min);
+        end(CloseReason::slow, "you read more slowly than others can wait for you");
         return true;
     }
     if (over_soft_limit(step_ms)) {
@@ -153,7 +159,7 @@ bool Session::watch_goodbye(std::uint32_t step_ms) {
     const bool over =
         unsent ? run_out(patience_->leaving_ms, !own_wish, limits.stalled_ms_max, step_ms)
                : run_out(patience_->lingering_ms, true, limits.linger_ms_max, step_ms);
-    if (over || (unsent && has_stalled(limits.linger_ms_max))) {
+    if (over || (unsent && has_stalled(own_wish ? limits.stalled_ms_max : limits.linger_ms_max))) {
         server_->counters().hit(Limit::linger_ms_max);
         stream_.close_now();
         return false;
@@ -161,9 +167,50 @@ bool Session::watch_goodbye(std::uint32_t step_ms) {
     return true;
 }
 
+// What the peer has taken since the last look, one step ago. The kernel tells of room only when
+// much of it is free: a reader that takes less than that in `stalled_ms_max` is slow and not
+// stalled, and only the kernel can tell the two apart. Where it holds nothing, the peer has taken
+// all there was and the kernel is out of memory.
+//
+// Bytes acknowledged by the peer's kernel would also do (TCP_INFO), but Unix sockets have no such
+// count. That new writes change what waits is no trouble: a write that the kernel takes ends the
+// wait, and begins a new clock.
+std::uint32_t Session::look_at_progress() {
+    if (stream_.closed() || stream_.output().empty()) {
+        patience_->looks = 0;
+        patience_->behind_bytes = 0;
+        return 0;
+    }
+    const std::uint32_t taken = stream_.bytes_taken();
+    const std::uint32_t step = patience_->looks > 0 ? taken - patience_->taken : 0;
+    if (step != 0 || taken == stream_.bytes_written()) {
+        stream_.note_progress();
+    }
+    patience_->taken = taken;
+    ++patience_->looks;
+    return step;
+}
+
+// Never at the first look: it has nothing to compare with.
 bool Session::has_stalled(std::uint32_t ms_max) const {
-    return stream_.blocked() &&
+    return stream_.blocked() && patience_->looks > 1 &&
            server_->loop().now() - stream_.blocked_since() >= std::chrono::milliseconds(ms_max);
+}
+
+// In a room of policy `wait` everybody is as slow as the slowest reader, so that one owes the
+// others a rate. It is behind by what it should have taken while they waited, and catches up by
+// taking more; a pause of queue_soft_ms is nobody's offence.
+bool Session::keeps_waiting(std::uint32_t taken, std::uint32_t step_ms) {
+    const Limits& limits = server_->limits();
+    std::uint64_t& behind = patience_->behind_bytes;
+    const std::uint64_t rate = limits.wait_bytes_per_second_min;
+    if (rate > 0 && blocked_ && server_->hub().is_waited_for(member_)) {
+        behind += rate * step_ms / 1000;
+    }
+    // A Unix socket counts what the kernel adds to a write against the peer until it is read.
+    const auto step = static_cast<std::int32_t>(taken);
+    behind -= std::min<std::uint64_t>(behind, step > 0 ? static_cast<std::uint64_t>(step) : 0);
+    return behind > 0 && behind > rate * limits.queue_soft_ms / 1000;
 }
 
 bool Session::over_soft_limit(std::uint32_t step_ms) {

@@ -1,9 +1,12 @@
 // EventLoop — the single thread in which everything happens.
 //
 // Owns the poller, the timers and the table of watchers; owns no peers and knows no bytes. A tick
-// is these steps in this order, and nothing else ever runs:
+// is these steps in this order, and only signal handlers run beside them:
 //
-//     wait -> sample the clock once -> edges -> requeued -> due timers -> tick-end hook
+//     wait -> now() -> edges -> what the last tick requeued -> due timers -> tick-end hook
+//
+// now() is the clock as it was after the wait; what all of a tick sees. The clock is read once more
+// before the next wait, for last_tick() and the wait's length.
 //
 // Invariants:
 //   * an edge reaches the watcher it was raised for or nobody (slot and generation)

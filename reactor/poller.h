@@ -57,8 +57,9 @@ public:
     Poller(Poller&&) = delete;
     Poller& operator=(Poller&&) = delete;
 
-    /// One system call (epoll) or one (kqueue, both filters). Throws std::system_error: ENOMEM,
-    /// ENOSPC, EPERM (regular files).
+    /// One system call: epoll_ctl(2), or kevent(2) with a filter a direction. Throws
+    /// std::system_error: ENOMEM, ENOSPC, and of epoll EPERM for a regular file, which kqueue
+    /// takes.
     void add(int fd, Interest interest, Key key);
     /// Before the close: a duplicate kept elsewhere (fork, SCM_RIGHTS) would keep the registration
     /// alive.

@@ -46,11 +46,13 @@ int submit(int queue, std::span<const Event> changes) {
     return ::kevent(queue, changes.data(), static_cast<int>(changes.size()), nullptr, 0, nullptr);
 }
 
-// EV_EOF on the read filter may be a half-close with bytes before it: readable, the read will find
-// out. fflags carry the socket's error, if there is one; then both directions have something to
-// learn.
+// EV_EOF speaks for both directions, whichever filter brings it and whether or not fflags name an
+// error: a refused connect and a peer that the kernel has given up come with it, and where one
+// descriptor gives one edge for both filters (libkqueue is such a place) the other filter stays
+// silent for good. A half-close is among them; then the edge for writing is one too many, which the
+// contract allows. EV_ERROR as well: nobody else will speak of it.
 Ready ready_of(const Event& event) {
-    if ((event.flags & EV_EOF) != 0 && event.fflags != 0) {
+    if ((event.flags & (EV_EOF | EV_ERROR)) != 0) {
         return Ready::both;
     }
     return event.filter == EVFILT_WRITE ? Ready::writable : Ready::readable;
@@ -126,9 +128,6 @@ std::span<const Edge> Poller::wait(std::optional<Duration> timeout) {
     }
     std::size_t edges = 0;
     for (const Event& event : std::span(impl_->events).first(static_cast<std::size_t>(count))) {
-        if ((event.flags & EV_ERROR) != 0) {
-            continue; // the answer to a change, and no change was made here
-        }
         impl_->edges[edges] = {Key::unpacked(std::bit_cast<std::uint64_t>(event.udata)),
                                ready_of(event)};
         ++edges;

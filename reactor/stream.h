@@ -157,8 +157,20 @@ public:
     /// The kernel takes no more for now, as far as its last edge tells.
     [[nodiscard]] bool blocked() const { return blocked_ && !writable_; }
 
-    /// Since when nothing was taken although something waited; only meaningful while blocked().
+    /// Since when nothing was taken although something waited; only meaningful while blocked(). The
+    /// kernel says that it has room long after the peer began to read (Linux: when a third of the
+    /// buffer is free), so whoever judges a peer by this asks bytes_taken() now and then, and says
+    /// note_progress().
     [[nodiscard]] TimePoint blocked_since() const { return blocked_since_; }
+
+    /// The bytes that the kernel has taken since the stream was made, and those of them that the
+    /// peer's end has taken too. Both go round at 2^32; their differences count. One system call.
+    [[nodiscard]] std::uint32_t bytes_written() const { return bytes_written_; }
+
+    [[nodiscard]] std::uint32_t bytes_taken() const;
+
+    /// The peer was seen to take something, or it is not its fault: blocked_since() is now.
+    void note_progress() { blocked_since_ = host_->loop.now(); }
 
     [[nodiscard]] int fd() const { return fd_.get(); }
 
@@ -213,6 +225,7 @@ private:
     OutQueue output_;
     TimePoint blocked_since_{};
     std::uint32_t flush_place_ = 0; // in the flush list, if to_flush_
+    std::uint32_t bytes_written_ = 0;
 };
 
 } // namespace roomd

@@ -88,6 +88,7 @@ bool Stream::write_once(std::size_t budget, std::size_t& written) {
         host_->bytes_written += result.bytes;
         output_.consume(result.bytes);
         written += result.bytes;
+        bytes_written_ += static_cast<std::uint32_t>(result.bytes);
         blocked_ = false;
         return true;
     }
@@ -104,6 +105,10 @@ bool Stream::write_once(std::size_t budget, std::size_t& written) {
     }
     owner_->on_flushed(*this);
     return false;
+}
+
+std::uint32_t Stream::bytes_taken() const {
+    return bytes_written_ - sys::bytes_unacknowledged(fd_.get()).value_or(0);
 }
 
 void Stream::after_flush() {

@@ -1,9 +1,11 @@
-// sys — every system call on sockets and clocks that roomd makes, and nothing else makes one.
+// sys — the system calls that roomd makes while it serves: sockets, clocks, descriptors, the
+// process.
 //
-// Free functions without state: sys.cc binds them to the kernel, test/sim/sys_sim.cc to a
-// simulated world; the linker chooses. All descriptors are non-blocking and close-on-exec. EINTR
-// is retried here and never seen above; no call raises SIGPIPE. Nothing above this file looks at
-// errno.
+// Calls that a simulated world has no use for stand where they are made: poller_*.cc, signals.cc,
+// the daemon's log, activation and upgrade, the terminal of `room`. Free functions without state:
+// sys.cc binds them to the kernel, test/sim/sys_sim.cc to a simulated world; the linker chooses.
+// All descriptors are non-blocking and close-on-exec. EINTR is retried here and never seen above;
+// no call raises SIGPIPE. Nothing above this file looks at errno.
 //
 // Sources: socket(7), tcp(7), unix(7), accept(2), sendmsg(2), POSIX.1-2017.
 #pragma once
@@ -45,6 +47,11 @@ void random_bytes(std::span<std::byte> out);
 [[nodiscard]] IoResult receive_datagram(int fd, std::span<std::byte> into, SocketAddress& sender);
 /// Tells the peer that nothing more will come. Errors are of no interest: the peer may be gone.
 void shutdown_write(int fd);
+/// How many bytes written to `fd` its kernel still holds: neither acknowledged by the other end's
+/// kernel (TCP) nor read by the other end (Unix; there in whole messages, and with what the kernel
+/// adds to each). Nothing where the system does not tell. Sources: tcp(7) SIOCOUTQ, FreeBSD tty(4)
+/// FIONWRITE, macOS SO_NWRITE.
+[[nodiscard]] std::optional<std::uint32_t> bytes_unacknowledged(int fd);
 /// Closes. Linux: the descriptor is gone whatever close(2) returns.
 void close_descriptor(int fd) noexcept;
 
@@ -76,7 +83,8 @@ struct ListenOptions {
 
 /// A bound, listening (stream) or bound (datagram) socket. SO_REUSEADDR for TCP, IPV6_V6ONLY for
 /// IPv6. Throws std::system_error (EADDRINUSE, EACCES, EADDRNOTAVAIL ...) without a text: the
-/// caller knows the endpoint.
+/// caller knows the endpoint. What a TCP connection accepted there sends is cut into segments of
+/// 16 KiB at most, see segment_bytes_max in sys.cc.
 [[nodiscard]] Fd listen_stream(const SocketAddress& address, const ListenOptions& options);
 [[nodiscard]] Fd bind_datagram(const SocketAddress& address);
 /// Starts a stream connection; completion is told by a writable edge and connect_error(). Throws
@@ -109,6 +117,10 @@ struct KeepAlive {
 /// timeout overrides the number of probes (tcp(7)): below idle + interval * probes, the first probe
 /// that is lost ends a quiet connection.
 void tune_stream(int fd, const KeepAlive& keep_alive);
+/// TCP_NOTSENT_LOWAT (tcp(7)): the kernel takes no more while it holds `bytes` that it has not sent
+/// once, and has room again at half of that. 0: its own limit, megabytes. A no-op for other sockets
+/// and where the system has no such thing.
+void limit_unsent(int fd, std::uint32_t bytes);
 
 // --- Unix socket files ---
 
@@ -145,6 +157,10 @@ void fill_standard_descriptors() noexcept;
 /// several threads it stops the one that needs it for an RCU grace period each time, 8 to 16 ms
 /// (fs/file.c, expand_fdtable). Best effort: what is not made here grows when it has to.
 void make_room_for_descriptors(std::uint64_t count) noexcept;
+
+/// Memory that was freed and that the allocator keeps goes back to the system, where it can be
+/// asked for that (malloc_trim(3)). Walks the heap: some milliseconds after a large load.
+void give_back_memory() noexcept;
 
 /// What this process takes of the machine; what the system does not tell is missing.
 struct ProcessUsage {

@@ -17,6 +17,9 @@
 #include <time.h> // NOLINT: clock_gettime is POSIX, not in <ctime>
 #include <unistd.h>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 #if defined(__linux__)
 #include <climits>
 
@@ -227,6 +230,12 @@ ProcessUsage process_usage() {
     usage.descriptors_open = count_descriptors();
 #endif
     return usage;
+}
+
+void give_back_memory() noexcept {
+#if defined(__GLIBC__)
+    static_cast<void>(::malloc_trim(0));
+#endif
 }
 
 bool run_on_cpu([[maybe_unused]] unsigned cpu) noexcept {

@@ -324,35 +324,6 @@ TEST_CASE("house: every source file is named in meson.build") {
     expect_none(findings);
 }
 
-TEST_CASE("house: every reason for a close is exercised by a test") {
-    const std::string header = read("daemon/close_reason.h");
-    const std::size_t open = header.find('{', header.find("enum class CloseReason"));
-    REQUIRE(open != std::string::npos);
-    std::istringstream body(header.substr(open + 1, header.find("};", open) - open - 1));
-
-    std::string tests;
-    for (const File& file : load_tree({"test"}, {".cc", ".h", ".py", ".chat"})) {
-        for (const std::string& line : file.lines) {
-            tests += is_this(file) ? std::string() : line + '\n';
-        }
-    }
-    Findings findings;
-    std::size_t reasons = 0;
-    for (std::string line; std::getline(body, line);) {
-        const std::size_t begin = line.find_first_not_of(' ');
-        if (begin == std::string::npos || line.compare(begin, 2, "//") == 0) {
-            continue;
-        }
-        const std::string name = line.substr(begin, line.find_first_of(",= /", begin) - begin);
-        ++reasons;
-        if (!has_word(tests, name)) {
-            findings.push_back(name);
-        }
-    }
-    CHECK(reasons > 5);
-    expect_none(findings);
-}
-
 TEST_CASE("house: every number of the wire is explained in PROTOCOL.md") {
     const std::string document = read("protocol/PROTOCOL.md");
     const File limits = load("protocol/limits.h");

@@ -46,8 +46,23 @@ void ChatClient::connect() {
     dial(role_.address, role_.from);
     last_link_ = link();
     world().say(name_ + " dials: link " + std::to_string(last_link_));
+    keep_steady();
     greet();
     next_turn(static_cast<Instant>(random_.skewed(1, 1'000)) * millisecond);
+}
+
+// Slow, but it never stops: the kernel says that there is room when a third of its buffer is free,
+// which is long after `stalled_ms_max`, and until then takes nothing. Very small buffers are left
+// alone: the world would take days to come to rest.
+void ChatClient::keep_steady() {
+    constexpr std::size_t buffer_least = 8'192;
+    constexpr Instant pause = 250 * millisecond;
+    const std::size_t buffer = world().link(last_link_).out.capacity;
+    steady_ = role_.steady != 0 && buffer >= buffer_least;
+    if (steady_) {
+        const auto looks = static_cast<std::size_t>(role_.steady / pause);
+        set_pace({buffer / 3 / looks + 1, pause});
+    }
 }
 
 void ChatClient::talk() {
@@ -170,8 +185,12 @@ void ChatClient::on_hangup(Hangup how) {
     const bool unheard =
         how == Hangup::refused || link.lost_early ||
         (link.shut_at >= 0 && (link.read_when_shut == 0 || (stopping_ && link.out.entered == 0)));
-    const bool too_slow =
-        (half_closed() || quit_ || stopping_) && world().now() - done_at_ > role_.patience;
+    // Who said itself that it wants no more is waited for as long as it takes anything.
+    const bool too_slow = (stopping_ || (!steady_ && (half_closed() || quit_))) &&
+                          world().now() - done_at_ > role_.patience;
+    if (ear_ && ear_->goodbye() == "slow" && steady_ && !suspect()) {
+        world().fail(name_ + ": was closed as slow, and takes some bytes four times a second");
+    }
     if (ear_ && !told && !unheard && !too_slow && !suspect()) {
         if (how == Hangup::reset) {
             world().fail(name_ + ": was reset, and reads all the time");

@@ -40,6 +40,7 @@ struct Role {
     bool restless = false;          // comes and goes all the time
     bool pastes = false;            // says a great deal at once now and then
     bool may_be_limited = false;    // a stranger: rates apply
+    Instant steady = 0; // takes a little all the time, a third of the kernel's buffer in so long
 };
 
 class ChatClient final : public Caller {
@@ -68,6 +69,7 @@ private:
     void on_hangup(Hangup how) override;
 
     void connect();
+    void keep_steady();
     void talk();
     void finish();
     void lose_ear();
@@ -109,6 +111,7 @@ private:
     bool last_line_ = false; // goes without its line end
     Instant done_at_ = 0;    // when it asked for no more
     bool suspect_ = false;   // does not always read: what becomes of it is no surprise
+    bool steady_ = false;    // on this connection
     bool settling_ = false;
     bool stopping_ = false;
     bool resting_ = false; // stays, but says nothing more

@@ -1,6 +1,8 @@
 // roomd-sim — runs the whole daemon in a simulated world, one seed after the other.
 #include "test/sim/run.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <csignal>
@@ -9,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,6 +32,13 @@ struct Options {
     bool one = false;
     bool until_failure = false;
 };
+
+using Closes = std::array<std::uint64_t, roomd::close_reason_count>;
+
+// So many seeds are enough for every reason to close a connection; CI runs more.
+constexpr std::uint64_t seeds_for_all_reasons = 300;
+
+Closes* closes = nullptr; // of all seeds; one page that the processes share, each with its own row
 
 volatile std::uint64_t current_seed = 0; // for the handler only
 
@@ -89,6 +99,9 @@ bool run_one(std::uint64_t seed, bool trace, bool twice) {
     current_seed = seed;
     alarm(patience_s);
     const Verdict verdict = run_seed(seed, trace);
+    for (std::size_t reason = 0; reason < verdict.closes.size(); ++reason) {
+        (*closes)[reason] += verdict.closes[reason];
+    }
     std::string failure = verdict.failure;
     if (failure.empty() && twice && run_seed(seed, false).digest != verdict.digest) {
         failure = "a second run of the same seed went another way";
@@ -142,6 +155,7 @@ std::uint64_t run_jobs(const Options& options) {
     for (std::uint64_t share = 0; share < options.jobs; ++share) {
         const pid_t child = fork();
         if (child == 0) {
+            closes += share;
             const std::uint64_t failed = run_share(options, share);
             static_cast<void>(std::fflush(stdout));
             _exit(static_cast<int>(failed < 100 ? failed : 100));
@@ -155,6 +169,39 @@ std::uint64_t run_jobs(const Options& options) {
         failed += WIFEXITED(status) ? static_cast<std::uint64_t>(WEXITSTATUS(status)) : 1U;
     }
     return failed;
+}
+
+Closes* make_closes(std::uint64_t rows) {
+    void* const memory = mmap(nullptr, rows * sizeof(Closes), PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        std::perror("mmap");
+        std::exit(71);
+    }
+    return static_cast<Closes*>(memory);
+}
+
+/// Says why connections ended, and how often. False if a reason did not occur: then no seed tries
+/// what leads to it, or nothing does.
+bool check_closes(std::uint64_t rows, bool all_expected) {
+    bool all = true;
+    static_cast<void>(std::printf("closes:"));
+    for (std::size_t reason = 0; reason < roomd::close_reason_count; ++reason) {
+        std::uint64_t count = 0;
+        for (std::uint64_t row = 0; row < rows; ++row) {
+            count += closes[row][reason];
+        }
+        const std::string_view name = word(static_cast<roomd::CloseReason>(reason));
+        static_cast<void>(std::printf(" %.*s=%llu", static_cast<int>(name.size()), name.data(),
+                                      static_cast<unsigned long long>(count)));
+        all = all && count > 0;
+    }
+    static_cast<void>(std::printf("\n"));
+    if (all_expected && !all) {
+        static_cast<void>(
+            std::printf("FAILED: a reason to close a connection did not occur in these seeds\n"));
+    }
+    return all || !all_expected;
 }
 
 } // namespace
@@ -171,8 +218,12 @@ int main(int argc, char** argv) {
     static_cast<void>(std::signal(SIGSEGV, on_signal));
     static_cast<void>(std::signal(SIGALRM, on_signal));
     const auto begin = std::chrono::steady_clock::now();
-    const std::uint64_t failed = run_jobs(options);
+    closes = make_closes(options.jobs);
+    std::uint64_t failed = run_jobs(options);
     const std::uint64_t count = options.last - options.first + 1;
+    if (!check_closes(options.jobs, failed == 0 && count >= seeds_for_all_reasons)) {
+        ++failed;
+    }
     const double elapsed =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     static_cast<void>(std::printf("%llu seeds, %llu failed, %.1f s\n",

@@ -6,6 +6,7 @@
 #include "test/sim/scenario.h"
 #include "test/sim/vandal.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <optional>
@@ -69,6 +70,7 @@ Run::Run(std::uint64_t seed, bool trace)
       ledger_(world_) {
     Random apart(~seed); // drawn apart, so that the rest of a seed's world stays what it was
     scenario_.handovers = apart.one_in(3) ? apart.between(1, 5) : 0;
+    draw_steady(apart, scenario_);
     world_.excuse_unread(scenario_.unread_excused);
     world_.excuse_unsent(scenario_.memory_scarce);
     world_.on_failure(*this, failed);
@@ -284,6 +286,10 @@ Verdict Run::play() {
     server_->open_listeners();
     invite();
     live();
+    const Counters& counters = server_->counters();
+    std::array<std::uint64_t, close_reason_count> closes = counters.closes;
+    // Who finds no room is told so before it is a session.
+    closes[static_cast<std::size_t>(CloseReason::full)] += counters.refused;
     server_.reset();
     loop_.reset();
     if (alive()) {
@@ -295,7 +301,8 @@ Verdict Run::play() {
     if (alive() && world_.open_descriptors() != 0) {
         world_.fail("descriptors are still open:" + world_.open_list());
     }
-    return {world_.failure(), world_.digest(), world_.calls(), ledger_.size(), people_.size()};
+    return {world_.failure(), world_.digest(), world_.calls(),
+            ledger_.size(),   people_.size(),  closes};
 }
 
 } // namespace

@@ -2,6 +2,9 @@
 // judged and stopped.
 #pragma once
 
+#include "daemon/close_reason.h"
+
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -13,6 +16,7 @@ struct Verdict {
     std::uint64_t calls = 0;
     std::uint64_t sayings = 0;
     std::size_t people = 0;
+    std::array<std::uint64_t, close_reason_count> closes{}; // why connections ended
 };
 
 [[nodiscard]] Verdict run_seed(std::uint64_t seed, bool trace);

@@ -168,6 +168,23 @@ void draw_policies(Random& random, Scenario& scenario) {
 
 } // namespace
 
+void draw_steady(Random& random, Scenario& scenario) {
+    const Limits& limits = scenario.config.limits;
+    const bool lossy_only = scenario.config.rooms.empty() && !scenario.memory_scarce &&
+                            scenario.shortages == 0 && limits.connections_max == 0;
+    if (!lossy_only || !random.one_in(2)) {
+        return;
+    }
+    for (Role& role : scenario.people) {
+        const bool tcp = role.from.storage.ss_family != AF_UNIX; // the others are told of any room
+        const bool fit = role.manner == Manner::event && tcp && !role.may_be_limited;
+        if (fit && random.one_in(3)) {
+            role.steady = static_cast<Instant>(limits.stalled_ms_max) * millisecond / 2 * 3;
+            role.stalls = 0;
+        }
+    }
+}
+
 SocketAddress caller_address(std::uint32_t number, bool stranger) {
     sockaddr_in typed{};
     typed.sin_family = AF_INET;

@@ -37,6 +37,10 @@ inline constexpr const char* datagram_address = "udp 127.0.0.1:8888";
 
 [[nodiscard]] Scenario draw_scenario(Random& random);
 
+/// Some of those who hear events read steadily and so slowly that only the kernel can tell; where
+/// nothing but stalling may cost them the connection.
+void draw_steady(Random& random, Scenario& scenario);
+
 /// Somebody on this machine, or (`stranger`) not.
 [[nodiscard]] SocketAddress caller_address(std::uint32_t number, bool stranger);
 [[nodiscard]] SocketAddress unix_caller();

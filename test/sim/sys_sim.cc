@@ -138,6 +138,12 @@ std::optional<std::uint32_t> peer_user(int /*fd*/) {
     return 0; // one user has this world for itself
 }
 
+std::optional<std::uint32_t> bytes_unacknowledged(int fd) {
+    return World::current().unacknowledged(fd);
+}
+
+void limit_unsent(int /*fd*/, std::uint32_t /*bytes*/) {} // buffers are of every size here
+
 void tune_stream(int /*fd*/, const KeepAlive& /*keep_alive*/) {}
 
 UnixPath probe_unix_path(const std::string& path) {
@@ -183,6 +189,8 @@ const char* const* environment() noexcept {
     static constexpr const char* none = nullptr;
     return &none;
 }
+
+void give_back_memory() noexcept {}
 
 ProcessUsage process_usage() {
     return {}; // in this world nothing is used

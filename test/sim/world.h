@@ -91,6 +91,7 @@ public:
     // --- the daemon's end, for sys_sim.cc ---
     [[nodiscard]] IoResult read(int fd, std::span<const iovec> into);
     [[nodiscard]] IoResult write(int fd, std::span<const iovec> from);
+    [[nodiscard]] std::uint32_t unacknowledged(int fd);
     [[nodiscard]] IoResult receive(int fd, std::span<std::byte> into, SocketAddress& sender);
     void shut(int fd);
     void close(int fd);

@@ -161,6 +161,13 @@ IoResult World::write(int fd, std::span<const iovec> from) {
     return {IoStatus::ok, count};
 }
 
+std::uint32_t World::unacknowledged(int fd) {
+    ++calls_;
+    LinkId id = nothing;
+    const Link* const link = link_of(fd, "SIOCOUTQ", id);
+    return link == nullptr ? 0 : static_cast<std::uint32_t>(link->out.size());
+}
+
 void World::room_made(Link& link, bool taken) {
     if (link.fd < 0 || link.broken) {
         return;
