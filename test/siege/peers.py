@@ -223,6 +223,16 @@ class Crowd:
                 if descriptor in self.peers:
                     self._send(descriptor, state)
 
+    def drive_quiet(self, seconds_max, quiet=0.7):
+        """Until nothing more can be sent, so that a busy machine makes an attack longer and not weaker."""
+        end = time.monotonic() + seconds_max
+        sent, since = self.sent, time.monotonic()
+        while time.monotonic() < end and time.monotonic() - since < quiet:
+            self.drive(0.1)
+            if self.sent != sent:
+                sent, since = self.sent, time.monotonic()
+        return self
+
     def _read_a_little(self):
         for descriptor, state in list(self.peers.items()):
             try:

@@ -121,13 +121,13 @@ def start_control():
 class Attacker:
     """The process group that an attack runs in."""
 
-    def __init__(self, attack, field):
+    def __init__(self, attack, field, niceness):
         self.reading, writing = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.setpgid(0, 0)
             os.close(self.reading)
-            os.setpriority(os.PRIO_PROCESS, 0, 10)
+            os.setpriority(os.PRIO_PROCESS, 0, niceness)
             os.write(writing, json.dumps(self._run(attack, field)).encode())
             os._exit(0)
         os.close(writing)
@@ -274,7 +274,7 @@ class Line:
             self._judge_memory(roomd, descriptors, history)
 
     def _attack(self, roomd, field):
-        attacker = Attacker(self.attack, field)
+        attacker = Attacker(self.attack, field, self.options.attackers_nice)
         deadline = time.monotonic() + field.seconds + self.attack.grace
         try:
             while True:
@@ -386,6 +386,7 @@ def parse():
     parser.add_argument("--json", default="", help="default: siege.json in the build folder")
     parser.add_argument("--nice", type=int, default=0,
                         help="niceness of roomd, canaries and control, where others use the machine, too (below 0: root)")
+    parser.add_argument("--attackers-nice", type=int, default=10)
     parser.add_argument("--tries", type=int, default=TRIES, help="how often a line is tried when the control waited, too")
     return parser.parse_args()
 

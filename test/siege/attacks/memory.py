@@ -22,8 +22,8 @@ class HalfFrames(Attack):
     long = 20.0
 
     def run(self, field):
-        crowd = Crowd(field.address, self.count, blob=HALF_FRAME, repeat=False).open(field.seconds)
-        crowd.drive(max(1.0, field.seconds - 2))
+        crowd = Crowd(field.address, self.count, blob=HALF_FRAME, repeat=False).open(field.seconds + 5)
+        crowd.drive_quiet(field.seconds + 5)
         note = f"{self.count - crowd.refused} came, {crowd.ended} closed, {crowd.sent / MIB:.0f} MiB sent"
         crowd.close()
         return note
@@ -62,10 +62,8 @@ class HalfLines(HalfFrames):
     short = 4.0
 
     def run(self, field):
-        crowd = Crowd(field.address, self.count, blob=b"l" * 4090, repeat=False).open(field.seconds)
-        crowd.drive(1.0)
-        for _ in range(3):
-            crowd.drive(0.3)
+        crowd = Crowd(field.address, self.count, blob=b"l" * 4090, repeat=False).open(field.seconds + 5)
+        crowd.drive_quiet(field.seconds + 5)
         crowd.close()
 
 
@@ -79,8 +77,8 @@ class OwnAnswers(Attack):
 
     def run(self, field):
         crowd = Crowd(field.address, 3000, blob=b"/hello 1\n" + b"/stats\n" * 80, repeat=False, read="never",
-                      receive_buffer=4096).open(field.seconds)
-        crowd.drive(3.0)
+                      receive_buffer=4096).open(field.seconds + 5)
+        crowd.drive_quiet(field.seconds + 5)
         crowd.close()
         return f"{crowd.ended} of the attackers closed"
 
