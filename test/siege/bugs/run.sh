@@ -59,13 +59,16 @@ PYTHON
 copy sound
 build sound
 lines=$(for name in "${names[@]}"; do line_of "$name"; done | sort -u | paste -sd,)
-if ! siege sound "$lines" 3; then
-    echo 'without any bug the siege fails already:'
-    grep BROKEN "$work/sound.log"
-    exit 1
-fi
+siege sound "$lines" 3 || true
+[[ -s $work/sound.json ]] || { cat "$work/sound.log"; exit 1; }
+sound=$(why sound)
 missed=0
 for name in "${names[@]}"; do
+    if grep "^$(line_of "$name"): " <<<"$sound"; then
+        echo "$name: NOT JUDGED, its line is broken without it"
+        missed=$((missed + 1))
+        continue
+    fi
     copy "$name"
     if ! patch -s -p1 -d "$work/$name" <"$here/$name.patch"; then
         echo "$name: the patch no longer applies"
