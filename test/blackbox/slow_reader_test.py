@@ -1,6 +1,8 @@
 """Who reads too slowly learns exactly what was missed, or is closed and told so; nobody else notices."""
 
 import select
+import threading
+import time
 import unittest
 
 from roomd_harness import DaemonTest, EventClient, FrameClient, LineClient, Meanwhile, PATIENCE, said, until
@@ -141,6 +143,59 @@ class SlowReaders(DaemonTest):
         watcher.collect(all_of("part lobby stalled slow", " mouth 400 "))
         speaker.over()
         self.assertGreater(watcher.stats()["stalled_ms_max_hits"], 0)
+
+    def read_steadily(self, reader, stop, bytes_per_second):
+        """Takes a little ten times a second; the pauses are the reader's pace, not a wait for anything."""
+        taken = bytearray()
+        reader.socket.settimeout(PATIENCE)
+        while not stop.wait(0.1):
+            more = reader.socket.recv(bytes_per_second // 10)
+            if not more:
+                break
+            taken += more
+        return bytes(taken)
+
+    def test_who_takes_some_bytes_all_the_time_is_slow_and_not_stalled(self):
+        """The kernel says that it has room when much of its buffer is free: far more than 40 kB, which is what is read here in
+        `stalled_ms_max`."""
+        for address in ("unix:*", "tcp://127.0.0.1:0"):
+            with self.subTest(address):
+                daemon = self.start(address, options=("--stalled-ms-max", "2s"))
+                watcher = self.event(daemon, "watcher")
+                steady = self.event(daemon, "steady", join="lobby")
+                mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
+                stop = threading.Event()
+                reader = Meanwhile(self.read_steadily, steady, stop, 20000)
+                deadline = time.monotonic() + 10
+                number = 0
+                while time.monotonic() < deadline:
+                    number += 1
+                    mouth.send(f"{number} " + "x" * 20000)
+                    mouth.ask(f"/ping {number}", f"ok ping {number}")
+                    stop.wait(0.02)
+                self.assertEqual(watcher.stats()["stalled_ms_max_hits"], 0)
+                self.assertGreater(watcher.stats()["gaps"] + watcher.stats()["messages_dropped"], 0)
+                stop.set()
+                reader.over()
+
+    def test_a_room_that_waits_asks_for_a_rate_and_loses_nothing(self):
+        """8 kB/s are less than the default, and everybody would be as slow for ever."""
+        file = self.scratch() / "roomd.toml"
+        file.write_text('[[room]]\nname = "lobby"\nslow = "wait"\n')
+        daemon = self.start(options=("--config", str(file), "--queue-soft-ms", "2s"))
+        watcher = self.event(daemon, "watcher")
+        trickle = self.event(daemon, "trickle", join="lobby")
+        good = self.event(daemon, "good", join="lobby")
+        mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
+        stop = threading.Event()
+        reader = Meanwhile(self.read_steadily, trickle, stop, 8000)
+        speaker = Meanwhile(self.speak, mouth, 1500, TEXT)
+        heard = good.collect(lambda payload: " mouth 1500 " in payload)
+        speaker.over()
+        stop.set()
+        reader.over()
+        self.assertEqual(heard_ids(heard), list(range(1, 1501)))
+        self.assertEqual(watcher.stats()["wait_bytes_per_second_min_hits"], 1)
 
     def test_it_is_closed_with_slow_also_when_the_kernel_gives_up_first(self):
         """TCP_USER_TIMEOUT begins with the closed window, which is before the daemon's queue is full."""

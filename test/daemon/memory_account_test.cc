@@ -90,3 +90,29 @@ TEST_CASE("Relief: who shares a chunk with many holds a small part of it") {
     }
     CHECK(Relief::part_of(crowd.front()) == room->capacity() / 16);
 }
+
+TEST_CASE("MemoryAccount: a load is over once, when much less has been held for some seconds") {
+    MemoryAccount account;
+    const auto hold = [&](std::uint64_t mebibytes) {
+        MemoryUse use;
+        use.output = mebibytes << 20U;
+        account.update(use);
+    };
+    hold(100);
+    CHECK_FALSE(account.load_is_over());
+    hold(10);
+    CHECK_FALSE(account.load_is_over());
+    CHECK_FALSE(account.load_is_over());
+    hold(100); // it goes on
+    CHECK_FALSE(account.load_is_over());
+    hold(10);
+    CHECK_FALSE(account.load_is_over());
+    CHECK_FALSE(account.load_is_over());
+    CHECK(account.load_is_over());
+    CHECK_FALSE(account.load_is_over());
+    hold(20); // too little to be worth a walk through the heap
+    hold(10);
+    for (int second = 0; second < 10; ++second) {
+        CHECK_FALSE(account.load_is_over());
+    }
+}

@@ -115,6 +115,25 @@ TEST_CASE("Stream: blocked_since tells when the kernel last took something") {
     CHECK(line.stream.blocked_since() > first);
 }
 
+TEST_CASE("Stream: what the peer takes is seen before the kernel says that it has room") {
+    for (const Medium medium : media) {
+        StreamWorld world;
+        Wire line(world, medium);
+        block(world, line, counted_text(8'000'000));
+        const std::uint32_t before = line.stream.bytes_taken();
+        CHECK(line.stream.bytes_written() == world.host.bytes_written);
+        CHECK(before != line.stream.bytes_written());
+        while (line.stream.bytes_taken() == before && line.peer.heard.size() < 1'000'000) {
+            line.peer.hear(4'096);
+        }
+        CHECK(line.stream.bytes_taken() != before);
+        const TimePoint since = line.stream.blocked_since();
+        world.loop.tick(Duration::zero());
+        line.stream.note_progress();
+        CHECK(line.stream.blocked_since() > since);
+    }
+}
+
 TEST_CASE("Stream: a stream whose budget ran out is not blocked, and goes on without sleep") {
     StreamWorld world;
     world.host.flush_bytes_per_tick_max = 100;
