@@ -20,7 +20,7 @@ import threading
 import unittest
 
 PATIENCE_S = float(os.environ.get("ROOMD_TEST_PATIENCE_S", "20"))
-DEADLINE_S = float(os.environ.get("ROOMD_TEST_DEADLINE_S", "100"))
+DEADLINE_S = float(os.environ.get("ROOMD_TEST_DEADLINE_S", "75"))
 # For scripts that are no unittest, and from one test to the next.
 LAST_RESORT_S = float(os.environ.get("ROOMD_TEST_LAST_RESORT_S", "1800"))
 
