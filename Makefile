@@ -1,7 +1,8 @@
 # Doors only: each opens one thing of meson.build or test/tools. Works with GNU make and BSD make.
 #
 #   make                 build/roomd, room and roomctl        make run ARGS='--listen ...'   build and serve
-#   make test            every test                         make install PREFIX= DESTDIR=  programs and units
+#   make test            every test                         make uninstall                 what install has put there
+#   make install PREFIX=/usr/local SYSCONFDIR=/etc DESTDIR=  what make has built, and units: builds nothing
 #   make asan            every test under ASan and UBSan    make fuzz FUZZ_SECONDS=20      each fuzz target
 #   make siege           roomd under attack, some minutes   make siege ARGS='--only NAME'   one attack; LONG=1: hours
 #   make sim SEED=7      replay one seed                    make sim SEEDS=1-1000          a range of them
@@ -20,15 +21,15 @@ SEEDS ?= 1-500
 FUZZ_SECONDS ?= 20
 TOOLS = test/tools
 
-.PHONY: all build run test install asan sim siege fuzz tidy fmt fmt-check macos clean bench deliveries bench-check bench-baseline \
-	deb dist
+.PHONY: all build run test install uninstall asan sim siege fuzz tidy fmt fmt-check macos clean bench deliveries bench-check \
+	bench-baseline deb dist
 
 all: build
 
 build:
 	@$(TOOLS)/setup.sh build
 	@$(TOOLS)/configure.sh build
-	@ninja -C build roomd room roomctl
+	@ninja -C build programs
 
 run: build
 	@exec build/roomd $(ARGS)
@@ -39,9 +40,8 @@ test:
 	@ninja -C build
 	@meson test -C build --no-rebuild --print-errorlogs; status=$$?; $(TOOLS)/tally.py --skipped build; exit $$status
 
-install: build
-	@meson configure build --prefix '$(PREFIX)' --sysconfdir '$(SYSCONFDIR)'
-	@DESTDIR='$(DESTDIR)' meson install -C build
+install uninstall:
+	@systemd/install.py $@ build --prefix='$(PREFIX)' --sysconfdir='$(SYSCONFDIR)' --destdir='$(DESTDIR)'
 
 asan:
 	@$(TOOLS)/setup.sh test

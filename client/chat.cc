@@ -48,6 +48,7 @@ Chat::Chat(EventLoop& loop, ChatOptions options, std::ostream& errors)
 
 Chat::~Chat() {
     loop_->cancel(timer_);
+    loop_->cancel(pause_);
 }
 
 void Chat::begin() {
@@ -63,8 +64,16 @@ void Chat::on_connected(Fd fd) {
     conversation_.begin();
 }
 
-void Chat::on_not_connected(int error) {
-    warn("cannot connect to " + address_ + ": " + sys::error_text(error) + "\n" + start_hint_);
+void Chat::on_not_connected(const std::vector<FailedAddress>& failures) {
+    std::string why;
+    for (const FailedAddress& failure : failures) {
+        const std::string which = to_string(failure.address);
+        // An address that the person has written, and the only one, needs no repetition.
+        const bool named = failures.size() == 1 && address_.ends_with(which);
+        why += why.empty() ? "" : ", ";
+        why += (named ? "" : which + ": ") + sys::error_text(failure.error);
+    }
+    warn("cannot connect to " + address_ + ": " + why + "\n" + start_hint_);
     finish();
 }
 
@@ -145,6 +154,11 @@ void Chat::warn(std::string_view line) {
     *errors_ << "room: " << line << std::endl;
 }
 
+void Chat::pause(Duration length) {
+    loop_->cancel(pause_);
+    pause_ = loop_->after(length, *this);
+}
+
 void Chat::on_signal(int signal) {
     const bool again = signal_ != 0;
     signal_ = signal;
@@ -204,6 +218,7 @@ Activity Chat::take_lines() {
 
 void Chat::watch_output() {
     output_.flush();
+    output_.look_after_reader();
     if (output_.broken() && !output_lost_) {
         output_lost_ = true;
         if (!output_refused()) {
@@ -232,8 +247,17 @@ void Chat::watch_clock() {
     }
 }
 
-void Chat::on_timer(TimerKey /*key*/) {
+void Chat::on_timer(TimerKey key) {
+    if (key == pause_) {
+        pause_ = {};
+        conversation_.on_pause_over();
+        return;
+    }
     timer_ = {};
+    if (!waits_for_bye_ && conversation_.is_asking_again()) {
+        timer_ = loop_->after(welcome_patience, *this); // it has answered: not yet
+        return;
+    }
     hurried_ = signal_ != 0; // who wanted to go need not wait for stdout either
     if (waits_for_bye_) {
         conversation_.on_disconnected();
@@ -243,6 +267,11 @@ void Chat::on_timer(TimerKey /*key*/) {
 }
 
 void Chat::finish() {
+    output_.settle();
+    if (output_.broken() && !output_lost_) {
+        output_lost_ = true;
+        warn("cannot write to stdout: " + sys::error_text(output_.error()));
+    }
     finished_ = true;
     loop_->stop();
 }

@@ -63,10 +63,11 @@ public:
     void on_flushed(Stream& stream) override;
     void on_closed(Stream& stream, StreamEnd end) override;
     void on_connected(Fd fd) override;
-    void on_not_connected(int error) override;
+    void on_not_connected(const std::vector<FailedAddress>& failures) override;
     void send(std::string_view payload) override;
     void show(std::string_view line) override;
     void warn(std::string_view line) override;
+    void pause(Duration length) override;
     void on_signal(int signal) override;
     Activity on_tick_end() override;
     void on_timer(TimerKey key) override;
@@ -98,6 +99,7 @@ private:
     std::unique_ptr<Stream> stream_; // set once connected
     std::string scratch_;
     TimerKey timer_; // patience with roomd: its welcome, or its goodbye
+    TimerKey pause_; // before the conversation asks again
     int signal_ = 0;
     bool waits_for_bye_ = false;
     bool frames_seen_ = false;

@@ -39,6 +39,12 @@ int status_of(const std::string& last) {
     return fail(ExitStatus::input_output, "what answers is no roomd: " + last);
 }
 
+/// On stdout; the exit status.
+int print(const std::string& text) {
+    return static_cast<int>(sys::print("roomctl", text) ? ExitStatus::done
+                                                        : ExitStatus::input_output);
+}
+
 } // namespace
 
 Commander::Commander(std::string socket)
@@ -73,15 +79,16 @@ int cannot_connect(const std::string& path, int error) {
 /// What was done on stdout, what was refused on stderr.
 int Commander::tell(std::string_view command, const Answer& answer) {
     const bool done = answer.status == static_cast<int>(ExitStatus::done);
+    std::string text;
     for (const std::string& line : answer.lines) {
-        if (done) {
-            std::cout << line << "\n";
-        } else {
-            std::cerr << "roomctl: " << command << " refused: " << line << "\n";
-        }
+        text +=
+            done ? line + "\n" : "roomctl: " + std::string(command) + " refused: " + line + "\n";
     }
-    std::cout.flush();
-    return answer.status;
+    if (!done) {
+        std::cerr << text << std::flush;
+        return answer.status;
+    }
+    return print(text);
 }
 
 int Commander::status(bool json) {
@@ -90,8 +97,7 @@ int Commander::status(bool json) {
         return tell("status", answer);
     }
     const StatusView view = view_of(answer);
-    std::cout << (json ? view.as_json() : view.as_text()) << std::flush;
-    return answer.status;
+    return print(json ? view.as_json() : view.as_text());
 }
 
 int Commander::simply(const std::string& command) {
@@ -106,10 +112,11 @@ int Commander::upgrade() {
     }
     for (Duration waited{}; waited < upgrade_patience; waited += upgrade_pause) {
         if (const auto after = look_for_new(before.value_of("started_ms"))) {
-            std::cout << "now roomd " << after->value_of("version") << ", pid "
-                      << after->value_of("pid") << ", " << after->value_of("connections")
-                      << " connections" << std::endl;
-            return status;
+            const auto of = [&after](std::string_view name) {
+                return std::string(after->value_of(name));
+            };
+            return print("now roomd " + of("version") + ", pid " + of("pid") + ", " +
+                         of("connections") + " connections\n");
         }
         loop_.tick(upgrade_pause);
         if (interrupt_.signal() != 0) {
@@ -169,7 +176,10 @@ Commander::Answer Commander::ask(AdminCall& call, std::string_view command, Show
         }
         line.erase(0, 2);
         if (show == Show::at_once) {
-            std::cout << line << std::endl;
+            if (const int status = print(line + "\n"); status != 0) {
+                answer.status = status;
+                return answer;
+            }
         } else {
             answer.lines.push_back(line);
         }

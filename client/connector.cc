@@ -20,10 +20,10 @@ Connector::~Connector() {
 
 void Connector::begin() {
     assert(tried_ == 0);
-    try_next(0);
+    try_next();
 }
 
-void Connector::try_next(int error) {
+void Connector::try_next() {
     while (tried_ < addresses_.size()) {
         const SocketAddress& address = addresses_[tried_++];
         try {
@@ -32,16 +32,23 @@ void Connector::try_next(int error) {
             timer_ = loop_->after(patience_, *this);
             return;
         } catch (const std::system_error& failure) {
-            error = failure.code().value();
+            drop();
+            fail(failure.code().value());
         }
     }
-    owner_->on_not_connected(error);
+    owner_->on_not_connected(failures_);
+}
+
+/// The address tried last.
+void Connector::fail(int error) {
+    failures_.push_back({addresses_[tried_ - 1], error});
 }
 
 void Connector::on_ready(Ready /*ready*/) {
     if (const int error = sys::connect_error(fd_.get()); error != 0) {
         drop();
-        try_next(error);
+        fail(error);
+        try_next();
     } else if (sys::peer_address(fd_.get()).length != 0) {
         Fd connected = std::move(fd_);
         loop_->forget(std::exchange(key_, {}), connected.get());
@@ -53,7 +60,8 @@ void Connector::on_ready(Ready /*ready*/) {
 void Connector::on_timer(TimerKey /*key*/) {
     timer_ = {};
     drop();
-    try_next(static_cast<int>(std::errc::timed_out));
+    fail(static_cast<int>(std::errc::timed_out));
+    try_next();
 }
 
 void Connector::drop() {

@@ -47,8 +47,92 @@ void Conversation::greet(bool by_name) {
 }
 
 void Conversation::ask(AskedKind kind, std::string_view payload, std::uint64_t line_number) {
-    asked_.push_back({kind, line_number});
-    partner_->send(payload);
+    send({kind, line_number, std::string(payload)});
+}
+
+void Conversation::send(Asked asked) {
+    partner_->send(asked.payload);
+    if (!may_be_asked_again(asked.kind, asked.payload)) {
+        asked.payload = std::string();
+    }
+    asked_bytes_ += asked.payload.size();
+    asked_.push_back(std::move(asked));
+}
+
+Conversation::Asked Conversation::take_asked() {
+    Asked asked = std::move(asked_.front());
+    asked_.pop_front();
+    asked_bytes_ -= asked.payload.size();
+    return asked;
+}
+
+/// Messages, and what they depend on. Anything else is a person's to try again.
+bool Conversation::may_be_asked_again(AskedKind kind, std::string_view payload) {
+    if (kind != AskedKind::command) {
+        return kind != AskedKind::quit;
+    }
+    const std::string_view verb = payload.substr(0, payload.find(' '));
+    return !verb.starts_with('/') || verb.starts_with("//") || verb == "/say" || verb == "/me" ||
+           verb == "/msg" || verb == "/join";
+}
+
+/// Whether `asked` was refused only for now; then it is moved to those that are asked again.
+bool Conversation::ask_again(Asked& asked, std::string_view code, std::string_view text) {
+    const bool for_now = code == "rate_limited" || code == "busy" || code == "slow";
+    if (!for_now || asked.payload.empty() || asked.attempts >= attempts_max) {
+        return false;
+    }
+    if (pause_ == Duration::zero()) {
+        tell_of_pause(asked, text.empty() ? code : text);
+    }
+    was_refused_ = true;
+    pause_ = std::clamp(2 * pause_, pause_min, pause_max);
+    ++asked.attempts;
+    const auto behind = std::find_if(again_.begin(), again_.end(), [&](const Asked& other) {
+        return other.line_number > asked.line_number;
+    });
+    again_.insert(behind, std::move(asked));
+    begin_pause();
+    return true;
+}
+
+void Conversation::begin_pause() {
+    if (!pausing_) {
+        pausing_ = true;
+        partner_->pause(pause_);
+    }
+}
+
+// What is on its way is answered first: it may be refused, too, and then stands behind.
+void Conversation::on_pause_over() {
+    pausing_ = false;
+    ask_next_again();
+}
+
+void Conversation::ask_next_again() {
+    const bool sending = state_ != State::leaving && state_ != State::over;
+    if (sending && !pausing_ && asked_.empty() && !again_.empty()) {
+        Asked next = std::move(again_.front());
+        again_.pop_front();
+        send(std::move(next));
+    }
+}
+
+/// roomd has taken a message, or let us in.
+void Conversation::on_taken(const Asked& asked) {
+    ++taken_in_row_;
+    last_taken_ = std::max(last_taken_, asked.line_number);
+    constexpr Duration no_longer_felt = std::chrono::milliseconds(10);
+    pause_ = pause_ * 7 / 8;
+    if (pause_ < no_longer_felt) {
+        pause_ = Duration::zero();
+    }
+    if (!again_.empty() && asked.line_number > again_.front().line_number) {
+        tell_overtaken(again_.front().line_number, asked.line_number);
+    }
+    if (pause_ != Duration::zero()) {
+        begin_pause();
+    }
 }
 
 void Conversation::on_payload(std::string_view payload) {
@@ -75,7 +159,8 @@ void Conversation::on_payload(std::string_view payload) {
 
 void Conversation::on_greeting(std::string_view payload, const ParsedEvent& event) {
     if (event.verb == "welcome" && event.known) {
-        asked_.pop_front();
+        static_cast<void>(take_asked());
+        last_words_.clear();
         if (options_.interactive) {
             show_event(event);
         }
@@ -96,6 +181,15 @@ void Conversation::on_greeting(std::string_view payload, const ParsedEvent& even
 
 void Conversation::on_greeting_refused(std::string_view code, std::string_view text) {
     const std::string why = visible(code) + (text.empty() ? "" : ": " + visible(text));
+    if (state_ == State::greeting) {
+        last_words_ = why; // if that is the last that is heard
+        Asked asked = take_asked();
+        if (ask_again(asked, code, text)) {
+            return;
+        }
+        asked_bytes_ += asked.payload.size();
+        asked_.push_front(std::move(asked)); // else it still stands
+    }
     const bool because_of_name = code == "name_taken" || code == "bad_name";
     if (state_ != State::greeting || !greeted_by_name_ || !because_of_name) {
         last_words_ = why;
@@ -105,7 +199,7 @@ void Conversation::on_greeting_refused(std::string_view code, std::string_view t
         partner_->warn("cannot be " + options_.nick + " (" + why + "); going on as a guest");
     }
     failed_ = failed_ || options_.nick_required;
-    asked_.pop_front();
+    static_cast<void>(take_asked());
     greet(false);
 }
 
@@ -113,8 +207,7 @@ void Conversation::on_ok(const ParsedEvent& event) {
     if (asked_.empty()) {
         return;
     }
-    const Asked asked = asked_.front();
-    asked_.pop_front();
+    const Asked asked = take_asked();
     switch (asked.kind) {
     case AskedKind::line:
         if (event.fields[0] != "say") {
@@ -129,6 +222,10 @@ void Conversation::on_ok(const ParsedEvent& event) {
         show_event(event);
         break;
     }
+    if (!asked.payload.empty()) {
+        on_taken(asked);
+    }
+    ask_next_again();
     leave_when_answered();
 }
 
@@ -147,8 +244,10 @@ void Conversation::on_error(const ParsedEvent& event) {
         show_event(event);
         return;
     }
-    const Asked asked = asked_.front();
-    asked_.pop_front();
+    Asked asked = take_asked();
+    if (ask_again(asked, event.fields[1], event.text)) {
+        return;
+    }
     if (asked.kind == AskedKind::line) {
         refuse_line(asked.line_number, event.fields[1], event.text);
     } else if (asked.kind == AskedKind::join && state_ == State::joining) {
@@ -164,6 +263,7 @@ void Conversation::on_error(const ParsedEvent& event) {
     } else {
         show_event(event);
     }
+    ask_next_again();
     leave_when_answered();
 }
 
@@ -230,15 +330,24 @@ void Conversation::on_disconnected() {
 }
 
 bool Conversation::wants_line() const {
-    return state_ == State::talking && !lines_ended_ && asked_.size() < unanswered_max;
+    if (state_ != State::talking || lines_ended_ || is_asking_again()) {
+        return false;
+    }
+    const bool trusted = taken_in_row_ >= trusted_after && !was_refused_;
+    return asked_.size() < (trusted ? unanswered_max : 1) && asked_bytes_ < unanswered_bytes_max;
 }
 
 void Conversation::on_line(const Line& line) {
     assert(wants_line());
     if (line.too_large) {
         refuse_line(line.number, "too_large", "no frame holds a line this long");
+    } else if (line.cut) {
+        failed_ = true;
+        tell("a terminal keeps " + std::to_string(line.text.size()) +
+             " bytes of a line and drops the rest, so this line was not said; shorter lines, or a "
+             "file (room ... <FILE), are said whole");
     } else if (options_.interactive) {
-        on_typed(line.text);
+        on_typed(line);
     } else if (!line.text.empty()) {
         ask(AskedKind::line, payload_saying(line.text), line.number);
     }
@@ -255,7 +364,9 @@ void Conversation::on_lines_failed(std::string_view reason) {
 }
 
 void Conversation::leave_when_answered() {
-    if (lines_ended_ && (options_.interactive || asked_.empty())) {
+    // A person's answers are not waited for, but what is to be said again is.
+    const bool answered = asked_.empty() || (options_.interactive && !was_refused_);
+    if (lines_ended_ && answered && again_.empty()) {
         leave();
     }
 }
@@ -264,6 +375,7 @@ void Conversation::leave() {
     if (state_ == State::unconnected) {
         finish(ExitStatus::done);
     } else if (state_ != State::leaving && state_ != State::over) {
+        warn_unsaid();
         state_ = State::leaving;
         ask(AskedKind::quit, "/quit");
     }
@@ -280,6 +392,11 @@ void Conversation::check() const {
     assert(asked_.size() <= unanswered_max + 1); // and the goodbye
     assert(state_ != State::unconnected || asked_.empty());
     assert(state_ == State::over || status_ == ExitStatus::done);
+    assert(again_.empty() || was_refused_);
+    assert(again_.size() <= unanswered_max);
+    assert(std::is_sorted(again_.begin(), again_.end(), [](const Asked& one, const Asked& other) {
+        return one.line_number < other.line_number;
+    }));
 }
 
 } // namespace roomd

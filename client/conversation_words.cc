@@ -15,13 +15,13 @@ void Conversation::show_event(const ParsedEvent& event) {
     }
 }
 
-void Conversation::on_typed(std::string_view text) {
-    const Typed typed = understand_typed(text);
+void Conversation::on_typed(const Line& line) {
+    const Typed typed = understand_typed(line.text);
     switch (typed.kind) {
     case TypedKind::nothing:
         break;
     case TypedKind::payload:
-        ask(AskedKind::command, typed.payload);
+        ask(AskedKind::command, typed.payload, line.number);
         break;
     case TypedKind::leave:
         state_ = State::leaving;
@@ -45,6 +45,47 @@ void Conversation::show_help() {
     }
 }
 
+/// What `room` itself has to say: to a person among the events, of a pipe's lines on stderr.
+void Conversation::tell(const std::string& text) {
+    if (options_.interactive) {
+        partner_->show("! " + text);
+    } else {
+        partner_->warn(text);
+    }
+}
+
+void Conversation::tell_of_pause(const Asked& asked, std::string_view why) {
+    std::string text = "roomd takes nothing more for now (";
+    append_visible(text, why);
+    if (asked.line_number == 0) {
+        tell(text + "); asking again");
+    } else if (options_.interactive) {
+        tell(text + "); what you typed is sent again, in order, until it is taken");
+    } else {
+        tell(text + "); from line " + std::to_string(asked.line_number) +
+             " on, lines are sent again, in order, until they are taken");
+    }
+}
+
+void Conversation::tell_overtaken(std::uint64_t refused, std::uint64_t taken) {
+    tell("line " + std::to_string(taken) + " was said before line " + std::to_string(refused) +
+         ", which is sent again");
+}
+
+/// It leaves although something was to be sent again.
+void Conversation::warn_unsaid() {
+    const auto is_text = [](const Asked& asked) { return asked.line_number != 0; };
+    const auto first = std::find_if(again_.begin(), again_.end(), is_text);
+    if (first == again_.end()) {
+        return;
+    }
+    failed_ = true;
+    const auto count = std::count_if(first, again_.end(), is_text);
+    tell("not said: line " + std::to_string(first->line_number) +
+         (count == 1 ? "" : " and " + std::to_string(count - 1) + " behind it"));
+    again_.clear();
+}
+
 void Conversation::refuse_line(std::uint64_t number, std::string_view code, std::string_view text) {
     failed_ = true;
     scratch_ = "line " + std::to_string(number) + " was refused: ";
@@ -64,12 +105,24 @@ void Conversation::warn_not_roomd(std::string_view what) {
 void Conversation::warn_lost(std::string_view why) {
     std::string text = "the connection to " + options_.address + " was lost";
     text += why.empty() ? "" : " (" + std::string(why) + ")";
-    const auto is_line = [](const Asked& asked) { return asked.kind == AskedKind::line; };
-    const auto first = std::find_if(asked_.begin(), asked_.end(), is_line);
-    if (first != asked_.end()) {
-        const auto count = std::count_if(first, asked_.end(), is_line);
-        text += "; not acknowledged: line " + std::to_string(first->line_number);
+    // Whether those on their way were said, nobody knows; those to be sent again were not.
+    std::uint64_t first = 0;
+    std::size_t count = 0;
+    for (const std::deque<Asked>* const waiting : {&asked_, &again_}) {
+        for (const Asked& asked : *waiting) {
+            if (asked.line_number != 0 && (asked.kind == AskedKind::line || waiting == &again_)) {
+                first = first == 0 ? asked.line_number : std::min(first, asked.line_number);
+                ++count;
+            }
+        }
+    }
+    if (count > 0 && options_.interactive) {
+        text += "; of what you typed, " + std::to_string(count) + " was not said";
+    } else if (count > 0) {
+        text += "; not acknowledged: line " + std::to_string(first);
         text += count == 1 ? "" : " and " + std::to_string(count - 1) + " behind it";
+    } else if (last_taken_ > 0 && !options_.interactive) {
+        text += "; the last line acknowledged: line " + std::to_string(last_taken_);
     }
     partner_->warn(text);
 }

@@ -1,6 +1,7 @@
 #include "client/line_reader.h"
 
 #include "reactor/sys.h"
+#include "reactor/terminal.h"
 
 #include <algorithm>
 #include <cassert>
@@ -8,6 +9,7 @@
 #include <system_error>
 
 #include <poll.h>
+#include <unistd.h>
 
 namespace roomd {
 
@@ -25,7 +27,7 @@ bool has_input(int fd) {
 } // namespace
 
 LineReader::LineReader(EventLoop& loop, int fd, std::size_t line_bytes_max)
-    : loop_(&loop), line_bytes_max_(line_bytes_max), fd_(fd) {
+    : loop_(&loop), line_bytes_max_(line_bytes_max), terminal_(::isatty(fd) == 1), fd_(fd) {
     try {
         key_ = loop.watch(fd, Interest::read, *this);
     } catch (const std::system_error&) {
@@ -87,7 +89,8 @@ void LineReader::deliver(Line& line, std::size_t size, std::size_t consumed) {
         text.remove_suffix(1);
     }
     const bool too_large = skipping_ || text.size() > line_bytes_max_;
-    line = {++number_, too_large ? std::string_view{} : text, too_large};
+    const bool cut = terminal_ && !too_large && text.size() >= sys::terminal_line_bytes();
+    line = {++number_, too_large ? std::string_view{} : text, too_large, cut};
     begin_ += consumed;
     scanned_ = 0;
     skipping_ = false;

@@ -23,6 +23,7 @@ struct Line {
     std::uint64_t number;  // from 1; empty ones count
     std::string_view text; // without LF or CR LF; valid until the next call of next()
     bool too_large;        // longer than line_bytes_max: it was skipped, `text` is empty
+    bool cut = false;      // by the terminal it was typed at, most likely: `text` is its beginning
 };
 
 enum class LineStatus : std::uint8_t {
@@ -66,6 +67,7 @@ private:
     std::size_t scanned_ = 0; // of those, searched without finding a line end
     std::size_t line_bytes_max_;
     std::uint64_t number_ = 0;
+    bool terminal_;
     Key key_;
     int fd_;
     int error_ = 0;

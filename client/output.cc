@@ -1,5 +1,7 @@
 #include "client/output.h"
 
+#include "reactor/sys.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
@@ -24,7 +26,7 @@ bool has_room(int fd) {
 
 } // namespace
 
-Output::Output(EventLoop& loop, int fd) : loop_(&loop), fd_(fd) {
+Output::Output(EventLoop& loop, int fd) : loop_(&loop), fd_(fd), terminal_(::isatty(fd) == 1) {
     try {
         key_ = loop.watch(fd, Interest::read_write, *this);
     } catch (const std::system_error&) {
@@ -38,6 +40,37 @@ Output::~Output() {
 
 void Output::on_ready(Ready /*ready*/) {
     writable_ = true;
+    changed_ = true;
+}
+
+void Output::look_after_reader() {
+    if (!changed_ || broken() || !key_) {
+        return;
+    }
+    changed_ = false;
+    pollfd asked{fd_, 0, 0}; // POLLERR and POLLHUP are told without being asked for
+    if (::poll(&asked, 1, 0) <= 0) {
+        return;
+    }
+    const auto events = static_cast<unsigned>(asked.revents);
+    // poll(2): the reading end of a pipe, the peer of a socket, or the terminal has gone.
+    if ((events & static_cast<unsigned>(POLLERR | POLLHUP)) != 0) {
+        break_off(terminal_ ? EIO : EPIPE);
+    }
+}
+
+void Output::settle() {
+    if (!broken()) {
+        if (const int error = sys::close_error(fd_); error != 0) {
+            break_off(error);
+        }
+    }
+}
+
+void Output::break_off(int error) {
+    error_ = error;
+    text_.clear();
+    written_ = 0;
 }
 
 void Output::print_line(std::string_view line) {
@@ -60,8 +93,7 @@ void Output::flush() {
             writable_ = !key_; // somebody who shares the descriptor made it non-blocking
             break;
         } else if (errno != EINTR) {
-            error_ = errno;
-            written_ = text_.size();
+            break_off(errno);
         }
     }
     if (pending() == 0 || written_ > written_bytes_max) {

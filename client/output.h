@@ -5,7 +5,8 @@
 // go on; files, which epoll refuses, take everything. Knows no events, only text. The owner keeps
 // pending() small by hearing less.
 //
-// Once the reader has gone (broken()), everything is thrown away.
+// Once the reader has gone (broken()), everything is thrown away. That is noticed at once, and not
+// only when the next line is written: nobody may ever say one.
 #pragma once
 
 #include "reactor/event_loop.h"
@@ -31,6 +32,11 @@ public:
     /// Writes what fits now. Called at the tick's end, and before something is written elsewhere.
     void flush();
 
+    /// Notices a reader that has gone although nothing is being written, and what the file behind
+    /// the descriptor says when it is closed.
+    void look_after_reader();
+    void settle();
+
     [[nodiscard]] std::size_t pending() const { return text_.size() - written_; }
 
     [[nodiscard]] bool broken() const { return error_ != 0; }
@@ -41,13 +47,17 @@ public:
     void on_ready(Ready ready) override;
 
 private:
+    void break_off(int error);
+
     EventLoop* loop_;
     std::string text_;
     std::size_t written_ = 0; // of text_
     Key key_;
     int fd_;
     int error_ = 0;
+    bool terminal_;
     bool writable_ = true;
+    bool changed_ = true; // an edge came: the reader may have gone
 };
 
 } // namespace roomd

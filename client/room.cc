@@ -1,13 +1,17 @@
 #include "client/chat.h"
+#include "client/command_line.h"
 #include "protocol/name.h"
 #include "reactor/endpoint.h"
 #include "reactor/sys.h"
 
 #include <CLI/CLI.hpp>
 
+#include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <exception>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -18,20 +22,24 @@ namespace {
 
 using namespace roomd;
 
+constexpr std::uint16_t default_port = 8888;
 constexpr std::string_view default_address = "127.0.0.1:8888";
 
 constexpr const char* footer =
-    R"(ADDRESS is HOST:PORT, PORT, [IPV6]:PORT, tcp://HOST:PORT or the path of a Unix socket.
+    R"(ADDRESS is HOST, HOST:PORT, PORT, [IPV6], [IPV6]:PORT, tcp://HOST:PORT or the path of a Unix
+socket.
+Without a PORT it is 8888. A HOST that has several addresses is tried at each of them.
 
 On a terminal: what you type is said; /help shows the commands; quit, Ctrl-D or Ctrl-C leaves.
 When somebody speaks while you type, Ctrl-R shows your line again.
   room                             talk in lobby on this machine
   room -n ann -r ops               talk in ops as ann
-  room chat.example.org:8888       talk somewhere else
+  room chat.example.org            talk somewhere else, at port 8888
   room /run/roomd/roomd.sock       talk over a Unix socket
 
 With a pipe or a file as stdin every line is said as it is (a leading / too; empty lines are
 skipped), and room leaves when roomd has acknowledged all of them. What others say goes to stdout.
+Lines that come faster than roomd takes them are sent again, in order, and stderr says so once.
   uptime | room -r ops             say one line
   tail -f app.log | room -r logs   say lines as they come
   sleep infinity | room >log       only listen
@@ -80,6 +88,7 @@ int chat(ChatOptions options) {
     if (output_refused) {
         // Signals are as they were before: this ends us as it ends cat, unless it is ignored.
         static_cast<void>(std::raise(SIGPIPE));
+        return fail(ExitStatus::input_output, "cannot write to stdout: " + sys::error_text(EPIPE));
     }
     return status;
 }
@@ -95,15 +104,11 @@ int run(int argc, char** argv) {
     app.add_option("-r,--room", conversation.room, "the room to enter")->capture_default_str();
     app.set_version_flag("-V,--version", "room " ROOMD_VERSION);
     app.footer(footer);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        const bool asked = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
-        const int code = app.exit(error);
-        return asked ? code : static_cast<int>(ExitStatus::usage);
+    if (const std::optional<int> status = read_arguments<CLI::ParseError>(app, argc, argv)) {
+        return *status;
     }
 
-    const auto parsed = parse_endpoint(address);
+    const auto parsed = parse_endpoint(address, default_port);
     if (const auto* const bad = std::get_if<BadEndpoint>(&parsed)) {
         return fail(ExitStatus::usage, bad->why);
     }
@@ -138,6 +143,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     sys::fill_standard_descriptors();
+    sys::ignore_size_limit_signal();
     try {
         return run(argc, argv);
     } catch (const std::exception& error) {

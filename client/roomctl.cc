@@ -1,4 +1,5 @@
 // roomctl — the program with which an operator commands a running roomd over its admin socket.
+#include "client/command_line.h"
 #include "client/commander.h"
 #include "reactor/sys.h"
 
@@ -6,6 +7,7 @@
 
 #include <cstdlib>
 #include <exception>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -109,12 +111,8 @@ int run(int argc, char** argv) {
     CLI::App app{"roomctl - command a running roomd", "roomctl"};
     Wanted wanted;
     add_options(app, wanted);
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        const bool asked = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
-        const int code = app.exit(error);
-        return asked ? code : static_cast<int>(ExitStatus::usage);
+    if (const std::optional<int> status = read_arguments<CLI::ParseError>(app, argc, argv)) {
+        return *status;
     }
     if (const std::string why = refusal(app, wanted); !why.empty()) {
         return fail(ExitStatus::usage, why + "\n  try: roomctl --help");
@@ -126,6 +124,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     sys::fill_standard_descriptors();
+    sys::ignore_size_limit_signal();
     try {
         return run(argc, argv);
     } catch (const std::exception& error) {

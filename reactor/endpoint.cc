@@ -147,7 +147,9 @@ std::variant<Endpoint, BadEndpoint> finish_host(std::string_view text, Transport
 
 /// `text` is the whole for messages, `rest` the part behind the scheme.
 std::variant<Endpoint, BadEndpoint> parse_network(std::string_view text, std::string_view rest,
-                                                  Transport transport) {
+                                                  Transport transport,
+                                                  std::optional<std::uint16_t> default_port) {
+    const std::string default_text = default_port ? std::to_string(*default_port) : std::string();
     if (rest.ends_with('/')) {
         rest.remove_suffix(1);
     }
@@ -160,16 +162,19 @@ std::variant<Endpoint, BadEndpoint> parse_network(std::string_view text, std::st
         if (host.empty()) {
             return bad(text, "has no IPv6 address between its brackets");
         }
+        if (default_port && bracket + 1 == rest.size()) {
+            return finish_host(text, transport, std::move(host), default_text);
+        }
         if (rest.substr(bracket + 1, 1) != ":") {
             return bad(text, "has no port: put :PORT after the ']'");
         }
         return finish_host(text, transport, std::move(host), rest.substr(bracket + 2));
     }
     const std::size_t colon = rest.find(':');
-    if (colon == std::string_view::npos) {
+    if (colon == std::string_view::npos && !default_port) {
         return bad(text, "has no port: put :PORT at its end");
     }
-    if (rest.find(':', colon + 1) != std::string_view::npos) {
+    if (colon != std::string_view::npos && rest.find(':', colon + 1) != std::string_view::npos) {
         return bad(text, "has more than one colon: an IPv6 address stands in brackets, [::1]:8888");
     }
     const std::string_view name = rest.substr(0, colon);
@@ -180,7 +185,8 @@ std::variant<Endpoint, BadEndpoint> parse_network(std::string_view text, std::st
     if (host.empty()) {
         return bad(text, "has a host that is neither a name nor an IPv4 address");
     }
-    return finish_host(text, transport, std::move(host), rest.substr(colon + 1));
+    return finish_host(text, transport, std::move(host),
+                       colon == std::string_view::npos ? default_text : rest.substr(colon + 1));
 }
 
 std::variant<Endpoint, BadEndpoint> parse_path(std::string_view text, std::string_view path) {
@@ -217,7 +223,8 @@ std::variant<Endpoint, BadEndpoint> parse_inherited(std::string_view text, std::
     return endpoint;
 }
 
-std::variant<Endpoint, BadEndpoint> parse_bare(std::string_view text) {
+std::variant<Endpoint, BadEndpoint> parse_bare(std::string_view text,
+                                               std::optional<std::uint16_t> default_port) {
     if (text.find('/') != std::string_view::npos) {
         return parse_path(text, text);
     }
@@ -227,12 +234,11 @@ std::variant<Endpoint, BadEndpoint> parse_bare(std::string_view text) {
     if (std::all_of(text.begin(), text.end(), is_digit)) {
         return finish_host(text, Transport::tcp, "127.0.0.1", text);
     }
-    return parse_network(text, text, Transport::tcp);
+    return parse_network(text, text, Transport::tcp, default_port);
 }
 
-} // namespace
-
-std::variant<Endpoint, BadEndpoint> parse_endpoint(std::string_view text) {
+std::variant<Endpoint, BadEndpoint> parse(std::string_view text,
+                                          std::optional<std::uint16_t> default_port) {
     if (text.empty()) {
         return BadEndpoint{"the address is empty: write one like tcp://127.0.0.1:8888"};
     }
@@ -258,17 +264,28 @@ std::variant<Endpoint, BadEndpoint> parse_endpoint(std::string_view text) {
     }
     const std::size_t scheme_end = text.find(authority);
     if (scheme_end == std::string_view::npos) {
-        return parse_bare(text);
+        return parse_bare(text, default_port);
     }
     const std::string_view scheme = text.substr(0, scheme_end);
     const std::string_view rest = text.substr(scheme_end + authority.size());
     if (scheme == "tcp") {
-        return parse_network(text, rest, Transport::tcp);
+        return parse_network(text, rest, Transport::tcp, default_port);
     }
     if (scheme == "udp") {
-        return parse_network(text, rest, Transport::udp);
+        return parse_network(text, rest, Transport::udp, default_port);
     }
     return bad(text, "has an unknown scheme: tcp://, udp://, unix:/ and fd: are known");
+}
+
+} // namespace
+
+std::variant<Endpoint, BadEndpoint> parse_endpoint(std::string_view text) {
+    return parse(text, std::nullopt);
+}
+
+std::variant<Endpoint, BadEndpoint> parse_endpoint(std::string_view text,
+                                                   std::uint16_t default_port) {
+    return parse(text, default_port);
 }
 
 std::string to_string(const Endpoint& endpoint) {

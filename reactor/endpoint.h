@@ -31,6 +31,10 @@ struct BadEndpoint {
 /// A bare `HOST:PORT`, `:PORT` (127.0.0.1), `PORT`, or a path containing '/' is understood too, as
 /// people type it.
 [[nodiscard]] std::variant<Endpoint, BadEndpoint> parse_endpoint(std::string_view text);
+/// The same; a host without a port, `chat.example.org` or `[::1]`, means `default_port`. For who
+/// connects: a listener's port is not to be guessed.
+[[nodiscard]] std::variant<Endpoint, BadEndpoint> parse_endpoint(std::string_view text,
+                                                                 std::uint16_t default_port);
 
 /// The canonical form; parse_endpoint() of it gives an equal Endpoint (but for `mode`, which is the
 /// listener's option and not part of the address).

@@ -3,6 +3,9 @@
 // One per program (asserted): handlers cannot carry a pointer. The handler writes the signal's
 // number and nothing more; the watcher reads it in the loop and tells the owner. SIGPIPE is
 // ignored for the whole process. Restores the old handlers when it goes.
+//
+// A signal that was ignored when the program began stays ignored: nohup(1) and a shell's `cmd &`
+// protect a program in this way.
 #pragma once
 
 #include "reactor/event_loop.h"
@@ -18,6 +21,10 @@ class SignalOwner {
 public:
     /// In the loop, not in the handler. Signals that come faster than they are read are one.
     virtual void on_signal(int signal) = 0;
+
+    /// SIGHUP because the terminal that this program was started in has been closed. A SIGHUP that
+    /// somebody sends by kill(1) is not this one.
+    virtual void on_hangup() { on_signal(SIGHUP); }
 
 protected:
     ~SignalOwner() = default;
@@ -37,6 +44,9 @@ public:
     /// mean nothing, so that a late one cannot turn a clean end into a death by signal.
     void ignore_from_now() noexcept;
 
+    /// Signals of the list that were ignored when the program began.
+    [[nodiscard]] const std::vector<int>& left_ignored() const { return left_ignored_; }
+
     /// Those that were raised and that the owner has not heard of are raised again, for whoever
     /// lets them in next. While all of them are blocked.
     void raise_unheard();
@@ -45,6 +55,7 @@ public:
 
 private:
     void withdraw() noexcept;
+    void tell(unsigned char raised);
 
     struct Saved {
         int signal;
@@ -54,6 +65,8 @@ private:
     EventLoop* loop_;
     SignalOwner* owner_;
     std::vector<Saved> saved_;
+    std::vector<int> left_ignored_;
+    bool had_terminal_;
     Fd read_end_;
     Fd write_end_;
     Key key_;

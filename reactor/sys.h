@@ -21,6 +21,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -197,12 +198,32 @@ void end_with_parent() noexcept;
 /// no more.
 [[nodiscard]] std::string own_program(const std::string& called);
 
+/// Whether this process has a controlling terminal that is still there.
+[[nodiscard]] bool has_terminal() noexcept;
+
+/// A file that may not grow any further (RLIMIT_FSIZE) is an error of write(2), EFBIG, and no
+/// signal that ends the program. One of the first things a program does.
+void ignore_size_limit_signal() noexcept;
+
 /// Signals that were blocked when the program began reach this thread from now on, and children's
 /// ends can be asked for.
 void let_signals_in() noexcept;
 
 /// The variables of the process, a null pointer behind the last; valid until one is set or unset.
 [[nodiscard]] const char* const* environment() noexcept;
+
+// --- what a program prints ---
+
+/// Writes all of it to `fd`, which may be slow or non-blocking: waits. Asks the file behind `fd`,
+/// too, whether it has kept what it took (a full disk behind NFS says so only when closed). 0, or
+/// the errno.
+[[nodiscard]] int write_all(int fd, std::string_view text) noexcept;
+/// What close(2) would say of the file behind `fd`, which stays open. 0, or the errno.
+[[nodiscard]] int close_error(int fd) noexcept;
+/// On stdout. False: it could not be written, and a line on stderr, `PROGRAM: cannot write to
+/// stdout: WHY`, says so. A reader that has gone ends the program as it ends cat(1), by SIGPIPE, if
+/// that is not ignored.
+[[nodiscard]] bool print(std::string_view program, std::string_view text);
 
 /// strerror, without its locale and thread trouble.
 [[nodiscard]] std::string error_text(int error);

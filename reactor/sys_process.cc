@@ -255,6 +255,17 @@ void end_with_parent() noexcept {
 #endif
 }
 
+bool has_terminal() noexcept {
+    // O_NOCTTY, O_NONBLOCK: only asking. tty(4): ENXIO without a controlling terminal, EIO when it
+    // was hung up.
+    const Fd terminal(::open("/dev/tty", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+    return static_cast<bool>(terminal);
+}
+
+void ignore_size_limit_signal() noexcept {
+    static_cast<void>(std::signal(SIGXFSZ, SIG_IGN));
+}
+
 void let_signals_in() noexcept {
     sigset_t none;
     sigemptyset(&none);

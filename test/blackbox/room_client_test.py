@@ -159,6 +159,21 @@ class PipeTest(DaemonTest):
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stderr.decode(), r"^room: line 1 was refused: too_large: [^\n]*\n$")
 
+    def test_lines_over_the_rate_are_sent_again_in_order_and_told_once(self):
+        daemon = self.start("tcp://127.0.0.1:0?limits=on", "unix:*", options=(
+            "--messages-per-second-max", "40", "--messages-burst-max", "5", "--commands-per-second-max", "1000",
+            "--commands-burst-max", "1000"))
+        listener = self.event(daemon, "ear", index=1, join="lobby")
+        lines = [f"line {number}" for number in range(1, 31)]
+        result = run_room(daemon.address(), stdin="\n".join(lines).encode())
+        self.assertEqual(result.returncode, 0, result.stderr)
+        heard = listener.collect(lambda payload: payload.endswith(" line 30"))
+        self.assertEqual([said(payload)[3] for payload in heard if said(payload)], lines)
+        told = result.stderr.decode().splitlines()
+        self.assertGreaterEqual(len(told), 1)
+        for line in told:
+            self.assertRegex(line, r"^room: roomd takes nothing more for now \(.*\); from line \d+ on, lines are sent again, in order")
+
     def test_what_others_say_comes_out(self):
         daemon = self.start()
         talker = self.event(daemon, "ann", join="lobby")
@@ -280,6 +295,14 @@ class TroubleTest(DaemonTest):
         self.assertEqual(process.wait(PATIENCE), -signal.SIGPIPE)
         self.assertEqual(process.stderr.read(), b"")
 
+    def test_a_reader_that_has_gone_is_noticed_although_nobody_speaks(self):
+        daemon = self.start()
+        witness = self.event(daemon, "ann", join="lobby")
+        process = self.begin(daemon, witness)
+        process.stdout.close()
+        self.assertEqual(process.wait(PATIENCE), -signal.SIGPIPE)
+        self.assertEqual(process.stderr.read(), b"")
+
     def test_a_stdout_that_nobody_reads_costs_nothing_and_loses_nothing(self):
         daemon = self.start()
         witness = self.event(daemon, "ann", join="lobby")
@@ -341,6 +364,16 @@ class TerminalTest(DaemonTest):
         terminal.type("quit\n")
         terminal.await_text("* bye")
         self.assertEqual(terminal.wait(), 0)
+
+    def test_a_line_that_the_terminal_has_cut_is_not_said_and_told(self):
+        _, witness, terminal = self.begin("--nick", "ann")
+        pasted = "x" * 5000  # of which the terminal keeps 4,095 bytes
+        for at in range(0, len(pasted), 500):
+            terminal.type(pasted[at:at + 500])
+        terminal.type("\n")
+        terminal.await_text("! a terminal keeps 4095 bytes of a line")
+        terminal.type("short\n")
+        self.assertEqual(said(witness.await_one(lambda payload: said(payload)))[3], "short")
 
     def test_every_way_to_leave_is_a_good_one(self):
         for typed in ("quit\n", "/quit so long\n", "\x04", "\x03"):

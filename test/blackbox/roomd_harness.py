@@ -45,6 +45,11 @@ def unless_sanitized(_):
     return deadlines.not_here(SANITIZED)
 
 
+# A test run under nohup(1), or behind a shell's `&`, would hand its ignored signals on to every program under test.
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
+
 SANITIZER_REPORT = re.compile(r"ERROR: \w+Sanitizer|WARNING: \w+Sanitizer|runtime error:|Assertion .* failed")
 
 

@@ -235,10 +235,9 @@ TEST_CASE("Chat: a pipe is said line by line, and success waits for the last ack
     stage.type("one\ntwo");
     stage.typing.reset();
     stage.arrive();
-    stage.until([&] { return stage.heard.size() == 2; });
-    CHECK(stage.heard == Texts{"one", "two"});
+    stage.until_heard("one");
     stage.say("ok say lobby 1");
-    stage.tick();
+    stage.until_heard("two");
     CHECK_FALSE(chat.finished());
     stage.say("msg lobby 2 1 bob hi\x1b[2J");
     stage.say("ok say lobby 3");
@@ -259,9 +258,9 @@ TEST_CASE("Chat: no more lines are taken than the window holds, and the rest fol
     }
     stage.typing.reset();
     stage.arrive();
-    stage.until([&] { return stage.heard.size() == Conversation::unanswered_max; });
+    stage.until_heard("x");
     stage.tick();
-    CHECK(stage.heard.size() == Conversation::unanswered_max);
+    CHECK(stage.heard.size() == 1);
     for (std::size_t number = 1; number <= count; ++number) {
         stage.until([&] { return stage.heard.size() >= number; });
         stage.say("ok say lobby " + std::to_string(number));
@@ -310,6 +309,42 @@ TEST_CASE("Chat: while nobody reads stdout nothing is heard, and then nothing is
     CHECK_FALSE(chat.finished());
 }
 
+TEST_CASE("Chat: a line that is refused for now is sent again when the pause is over") {
+    Stage stage;
+    const Chat& chat = stage.begin();
+    stage.type("one\ntwo\n");
+    stage.typing.reset();
+    stage.arrive();
+    stage.until_heard("one");
+    stage.say("err say rate_limited not so fast");
+    stage.until([&] { return stage.heard.size() == 2; });
+    stage.say("ok say lobby 1");
+    stage.until_heard("two");
+    CHECK(stage.heard == Texts{"one", "one", "two"});
+    stage.say("ok say lobby 2");
+    stage.until_heard("/quit");
+    stage.say("bye quit");
+    stage.until_finished();
+    CHECK(chat.status() == 0);
+    CHECK(stage.errors.str().find("from line 1 on, lines are sent again") != std::string::npos);
+}
+
+TEST_CASE("Chat: when nobody answers at any address, each is named with its reason") {
+    Stage stage;
+    stage.stop_listening();
+    const auto nobody = [] {
+        const Fd gone = sys::listen_stream(loopback(0), {});
+        return sys::local_address(gone.get());
+    };
+    const std::vector<SocketAddress> both = {nobody(), unix_address("/nowhere/roomd.sock")};
+    stage.options().addresses = both;
+    stage.begin();
+    stage.until_finished();
+    CHECK(stage.errors.str() == "room: cannot connect to tcp://test: " + to_string(both[0]) +
+                                    ": Connection refused, " + to_string(both[1]) +
+                                    ": No such file or directory\n\n");
+}
+
 TEST_CASE("Chat: nobody at the address is said with what to do") {
     Stage stage;
     stage.stop_listening();
@@ -318,7 +353,8 @@ TEST_CASE("Chat: nobody at the address is said with what to do") {
     stage.until_finished();
     CHECK(chat.status() == 69);
     CHECK(stage.errors.str() ==
-          "room: cannot connect to tcp://test: Connection refused\n  Is roomd running?\n");
+          "room: cannot connect to tcp://test: " + to_string(stage.options().addresses.front()) +
+              ": Connection refused\n  Is roomd running?\n");
 }
 
 TEST_CASE("Chat: the next address is tried when one refuses") {
@@ -373,8 +409,9 @@ TEST_CASE("Chat: a server that goes leaves the lines it did not acknowledge name
     const Chat& chat = stage.begin();
     stage.type("one\ntwo\n");
     stage.arrive();
-    stage.until([&] { return stage.heard.size() == 2; });
+    stage.until_heard("one");
     stage.say("ok say lobby 1");
+    stage.until_heard("two");
     stage.hang_up();
     stage.until_finished();
     CHECK(chat.status() == 75);
@@ -429,7 +466,10 @@ TEST_CASE("Chat: when stdout's reader goes, it leaves and says so to its program
     const Chat& chat = stage.begin();
     stage.arrive();
     stage.close_shown();
-    stage.say("msg lobby 1 1 bob hi");
+    SUBCASE("with the next line that it would show") {
+        stage.say("msg lobby 1 1 bob hi");
+    }
+    SUBCASE("and nobody says anything") {}
     stage.until_heard("/quit");
     stage.say("bye quit");
     stage.until_finished();

@@ -21,6 +21,9 @@ struct Record final : ConversationPartner {
 
     void warn(std::string_view line) override { warned.emplace_back(line); }
 
+    void pause(Duration length) override { pauses.push_back(length); }
+
+    std::vector<Duration> pauses;
     Texts sent;
     Texts shown;
     Texts warned;
@@ -58,13 +61,32 @@ struct Talk {
         talk.check();
     }
 
+    void end_pause() {
+        REQUIRE(!record.pauses.empty());
+        talk.on_pause_over();
+        talk.check();
+    }
+
     void disconnect() {
         talk.on_disconnected();
         talk.check();
     }
 
-    /// Up to the point where lines are wanted.
+    /// Up to the point where lines are wanted, and so many are taken already that several may be on
+    /// their way.
     void arrive() {
+        arrive_new();
+        for (std::uint64_t count = 0; count < Conversation::trusted_after; ++count) {
+            line("x");
+            hear("ok say lobby 1");
+        }
+        number = 0;
+        record.sent.clear();
+        record.shown.clear();
+    }
+
+    /// Up to the point where lines are wanted.
+    void arrive_new() {
         talk.begin();
         hear("welcome 1 roomd/0.1.0 guest-1");
         hear("ok join lobby e 1 1 1");
@@ -156,6 +178,157 @@ TEST_CASE("Conversation: never more than the window is on its way") {
     CHECK_FALSE(it.talk.wants_line());
     it.hear("ok say lobby 1");
     CHECK(it.talk.wants_line());
+}
+
+TEST_CASE("Conversation: at first one message at a time is on its way") {
+    Talk it(from_pipe());
+    it.arrive_new();
+    REQUIRE(it.talk.wants_line());
+    it.line("one");
+    CHECK_FALSE(it.talk.wants_line());
+    it.hear("ok say lobby 1");
+    CHECK(it.talk.wants_line());
+}
+
+TEST_CASE("Conversation: a line refused for now is sent again after a pause, and told once") {
+    for (const std::string_view code : {"rate_limited", "busy", "slow"}) {
+        CAPTURE(code);
+        Talk it(from_pipe());
+        it.arrive_new();
+        it.line("one");
+        it.hear("err say " + std::string(code) + " not so fast");
+        CHECK(it.record.pauses == std::vector<Duration>{Conversation::pause_min});
+        CHECK_FALSE(it.talk.wants_line());
+        CHECK(it.record.sent == Texts{"one"});
+        it.end_pause();
+        CHECK(it.record.sent == Texts{"one", "one"});
+        it.hear("err say " + std::string(code) + " not so fast");
+        CHECK(it.record.pauses.back() == 2 * Conversation::pause_min);
+        it.end_pause();
+        it.hear("ok say lobby 1");
+        CHECK_FALSE(it.talk.wants_line()); // at the pace that was found
+        it.end_pause();
+        CHECK(it.talk.wants_line());
+        it.line("two");
+        it.end_lines();
+        it.hear("ok say lobby 2");
+        it.hear("bye quit");
+        CHECK(it.record.sent == Texts{"one", "one", "one", "two", "/quit"});
+        CHECK(it.talk.status() == ExitStatus::done);
+        CHECK(it.record.warned ==
+              Texts{"roomd takes nothing more for now (not so fast); from line 1 "
+                    "on, lines are sent again, in order, until they are taken"});
+    }
+}
+
+TEST_CASE("Conversation: what was on its way is sent again in order, none doubled") {
+    Talk it(from_pipe());
+    it.arrive();
+    for (const std::string_view text : {"one", "two", "three", "four"}) {
+        it.line(text);
+    }
+    it.end_lines();
+    it.hear("ok say lobby 1");
+    it.hear("err say rate_limited not so fast");
+    it.hear("err say rate_limited not so fast");
+    it.hear("ok say lobby 2"); // cheaper than the two before it
+    it.record.sent.clear();
+    it.end_pause();
+    CHECK(it.record.sent == Texts{"two"});
+    it.hear("err say rate_limited not so fast"); // still
+    it.end_pause();
+    CHECK(it.record.sent == Texts{"two", "two"});
+    it.hear("ok say lobby 3");
+    CHECK_FALSE(it.talk.leaving());
+    it.end_pause();
+    CHECK(it.record.sent == Texts{"two", "two", "three"});
+    it.hear("ok say lobby 4");
+    CHECK(it.record.sent == Texts{"two", "two", "three", "/quit"});
+    it.hear("bye quit");
+    CHECK(it.talk.status() == ExitStatus::done);
+    CHECK(it.record.warned.back() == "line 4 was said before line 2, which is sent again");
+}
+
+TEST_CASE("Conversation: what is refused for ever is given up, named, and the rest is said") {
+    Talk it(from_pipe());
+    it.arrive_new();
+    it.line("one");
+    for (unsigned attempt = 1; attempt < Conversation::attempts_max; ++attempt) {
+        it.hear("err say rate_limited not so fast");
+        CHECK(it.record.pauses.back() <= Conversation::pause_max);
+        it.end_pause();
+    }
+    it.hear("err say rate_limited not so fast");
+    CHECK(it.record.warned.back() == "line 1 was refused: rate_limited: not so fast");
+    it.end_lines();
+    it.hear("bye quit");
+    CHECK(it.talk.status() == ExitStatus::refused);
+}
+
+TEST_CASE("Conversation: leaving with something to be sent again says so") {
+    Talk it(from_pipe());
+    it.arrive();
+    it.line("one");
+    it.line("two");
+    it.hear("err say rate_limited not so fast");
+    it.hear("err say rate_limited not so fast");
+    SUBCASE("by a signal") {
+        it.talk.leave();
+        CHECK(it.record.warned.back() == "not said: line 1 and 1 behind it");
+        it.hear("bye quit");
+        CHECK(it.talk.status() == ExitStatus::refused);
+    }
+    SUBCASE("because the connection is lost") {
+        it.disconnect();
+        CHECK(it.record.warned.back() ==
+              "the connection to tcp://127.0.0.1:8888 was lost; not acknowledged: line 1 and 1 "
+              "behind it");
+        CHECK(it.talk.status() == ExitStatus::lost);
+    }
+    it.talk.on_pause_over(); // comes too late
+    CHECK(it.record.sent.size() <= 3);
+}
+
+TEST_CASE("Conversation: hello and join that are refused for now are asked again, too") {
+    Talk it(from_pipe());
+    it.talk.begin();
+    it.hear("! rate_limited not so fast");
+    it.end_pause();
+    CHECK(it.record.sent == Texts{"/hello 1", "/hello 1"});
+    it.hear("welcome 1 roomd/0.1.0 guest-1");
+    it.hear("err join rate_limited not so fast");
+    CHECK(it.talk.is_asking_again());
+    it.end_pause();
+    CHECK(it.record.sent == Texts{"/hello 1", "/hello 1", "/join lobby", "/join lobby"});
+    it.hear("ok join lobby e 1 1 1");
+    CHECK(it.talk.talking());
+}
+
+TEST_CASE("Conversation: a person's messages are sent again and told, other commands only told") {
+    Talk it(from_terminal());
+    it.arrive_new();
+    it.line("hello");
+    it.hear("err say rate_limited not so fast");
+    CHECK(it.record.shown == Texts{"! roomd takes nothing more for now (not so fast); what you "
+                                   "typed is sent again, in order, until it is taken"});
+    it.end_pause();
+    it.hear("ok say lobby 1");
+    it.end_pause();
+    it.line("/nick bob");
+    it.hear("err nick rate_limited not so fast");
+    CHECK(it.record.shown.back() == "! not so fast");
+    CHECK(it.record.sent == Texts{"hello", "hello", "/nick bob"});
+    CHECK(it.talk.wants_line());
+}
+
+TEST_CASE("Conversation: a line that the terminal has cut is not said, and told") {
+    Talk it(from_terminal());
+    it.arrive_new();
+    const std::string beginning(4095, 'x');
+    it.talk.on_line({1, beginning, false, true});
+    CHECK(it.record.sent.empty());
+    REQUIRE(it.record.shown.size() == 1);
+    CHECK(it.record.shown[0].starts_with("! a terminal keeps 4095 bytes of a line"));
 }
 
 TEST_CASE("Conversation: a lost connection names the lines that nobody acknowledged") {

@@ -165,3 +165,35 @@ TEST_CASE("Endpoint: loopback is 127.0.0.0/8, ::1 and localhost, nothing else") 
     }
     CHECK_FALSE(is_loopback_host(std::string_view("127.0.0.1\0x", 11)));
 }
+
+TEST_CASE("Endpoint: who connects may leave out the port, who listens may not") {
+    struct Row {
+        std::string_view typed;
+        std::string_view canonical;
+    };
+
+    constexpr Row rows[] = {
+        {"chat.example.org", "tcp://chat.example.org:8888"},
+        {"tcp://chat.example.org", "tcp://chat.example.org:8888"},
+        {"tcp://chat.example.org/", "tcp://chat.example.org:8888"},
+        {"localhost", "tcp://localhost:8888"},
+        {"127.0.0.1", "tcp://127.0.0.1:8888"},
+        {"[::1]", "tcp://[::1]:8888"},
+        {"tcp://[::1]", "tcp://[::1]:8888"},
+        {"[::1]:9", "tcp://[::1]:9"},
+        {"chat.example.org:9", "tcp://chat.example.org:9"},
+        {"9", "tcp://127.0.0.1:9"},
+        {"/run/roomd", "unix:/run/roomd"},
+    };
+    for (const Row& row : rows) {
+        CAPTURE(row.typed);
+        const auto parsed = parse_endpoint(row.typed, 8888);
+        REQUIRE(std::holds_alternative<Endpoint>(parsed));
+        CHECK(to_string(std::get<Endpoint>(parsed)) == row.canonical);
+    }
+    for (const std::string_view typed : {"localhost:", "[::1]:", "[::1]x", "::1", "a b", ""}) {
+        CAPTURE(typed);
+        CHECK(std::holds_alternative<BadEndpoint>(parse_endpoint(typed, 8888)));
+    }
+    CHECK(says("chat.example.org", "has no port"));
+}

@@ -32,6 +32,8 @@ bool is_handled_by(int signal, Handler handler) {
     return action.sa_handler == handler;
 }
 
+void do_nothing(int /*signal*/) {}
+
 void handle_by(int signal, Handler handler) {
     const bool done = std::signal(signal, handler) != SIG_ERR;
     REQUIRE(done);
@@ -113,16 +115,16 @@ TEST_CASE("Signals: writing to a peer that is gone does not end the process") {
 }
 
 TEST_CASE("Signals: the old handlers are back when it goes") {
-    handle_by(SIGUSR1, SIG_IGN);
+    handle_by(SIGUSR1, &do_nothing);
     handle_by(SIGPIPE, SIG_DFL);
     for (int round = 0; round < 2; ++round) { // one after the other is allowed
         EventLoop loop;
         Recorder recorder;
         {
             const Signals signals(loop, {SIGUSR1}, recorder);
-            CHECK_FALSE(is_handled_by(SIGUSR1, SIG_IGN));
+            CHECK_FALSE(is_handled_by(SIGUSR1, &do_nothing));
         }
-        CHECK(is_handled_by(SIGUSR1, SIG_IGN));
+        CHECK(is_handled_by(SIGUSR1, &do_nothing));
         CHECK(is_handled_by(SIGPIPE, SIG_DFL));
         CHECK(loop.watched() == 0);
         send_self(SIGUSR1);
@@ -165,6 +167,22 @@ TEST_CASE("Signals: what nobody has heard of yet waits for whoever lets it in ne
     REQUIRE(::pthread_sigmask(SIG_UNBLOCK, &both, nullptr) == 0);
     loop.tick(std::chrono::seconds(1));
     CHECK(recorder.heard.size() == 2);
+}
+
+TEST_CASE("Signals: a signal that was ignored before stays ignored") {
+    handle_by(SIGHUP, SIG_IGN);
+    {
+        EventLoop loop;
+        Recorder recorder;
+        const Signals signals(loop, {SIGHUP, SIGUSR1}, recorder);
+        CHECK(signals.left_ignored() == std::vector{SIGHUP});
+        send_self(SIGHUP);
+        send_self(SIGUSR1);
+        loop.tick(std::chrono::seconds(2));
+        CHECK(recorder.heard == std::vector{SIGUSR1});
+    }
+    CHECK(is_handled_by(SIGHUP, SIG_IGN));
+    handle_by(SIGHUP, SIG_DFL);
 }
 
 } // namespace roomd
