@@ -59,6 +59,11 @@ void put_gap(std::string& out, const ParsedEvent& event) {
          " skipped in ", event.fields[0], " (", event.fields[1], " to ", event.fields[2], ")"});
 }
 
+void put_stale(std::string& out, const ParsedEvent& event) {
+    put(out, {"* you have missed who came, left or changed in ", event.fields[0],
+              "; /who and /topic tell"});
+}
+
 void put_part(std::string& out, const ParsedEvent& event) {
     put(out, {"* ", event.fields[1], " left ", event.fields[0]});
     if (!event.text.empty()) {
@@ -99,6 +104,7 @@ constexpr std::array events = {
     Row{"old", put_said},
     Row{"oldact", put_said},
     Row{"gap", put_gap},
+    Row{"stale", put_stale},
     Row{"part", put_part},
     Row{"topic", put_topic},
     Row{"bye", put_bye},

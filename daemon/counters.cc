@@ -84,6 +84,7 @@ std::span<const CounterField> counter_fields() {
         {"messages_said", &Counters::messages_said},
         {"messages_delivered", &Counters::messages_delivered},
         {"messages_dropped", &Counters::messages_dropped},
+        {"state_dropped", &Counters::state_dropped},
         {"gaps", &Counters::gaps},
         {"commands_refused", &Counters::commands_refused},
         {"datagrams", &Counters::datagrams},

@@ -68,6 +68,7 @@ struct Counters {
     std::uint64_t datagrams_dropped = 0;
     std::uint64_t messages_delivered = 0; // into members' queues; some may be dropped there
     std::uint64_t messages_dropped = 0;   // told to their readers as gaps
+    std::uint64_t state_dropped = 0;      // joins, parts, names, topics: told as stale
     std::uint64_t gaps = 0;               // ranges of lost messages that readers were told
     std::uint64_t accept_errors = 0;
     std::array<std::uint64_t, limit_count> hits{};

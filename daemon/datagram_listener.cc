@@ -12,16 +12,10 @@ namespace {
 constexpr std::size_t datagram_bytes_max = 65'536; // more than UDP can carry
 constexpr int datagrams_per_tick_max = 512;
 
-// An address as a name: `127.0.0.1-5000`, `2001.db8..1-5000`.
+// A datagram is said by its address: `127.0.0.1:5000`, `[2001:db8::1]:5000`. No nick may hold a
+// colon, so no member can be taken for a datagram, nor a datagram for a member.
 std::string name_of(const SocketAddress& address) {
-    std::string name = to_string(address);
-    std::erase_if(name, [](char byte) { return byte == '[' || byte == ']'; });
-    const std::size_t port = name.rfind(':');
-    std::replace(name.begin(), name.end(), ':', '.');
-    if (port != std::string::npos) {
-        name[port] = '-';
-    }
-    return name.substr(0, name_characters_max);
+    return to_string(address);
 }
 
 std::string_view without_line_end(std::string_view payload) {

@@ -32,15 +32,32 @@ void Hub::set_time(TimePoint now, WallTime wall) {
     wall_ = wall;
 }
 
-void Hub::configure(std::string server, std::string version, const std::vector<RoomSpec>& rooms) {
+void Hub::configure(std::string server, std::string version, const std::vector<RoomSpec>& rooms,
+                    const std::vector<std::string>& always) {
     server_ = std::move(server);
     version_ = std::move(version);
     room_specs_ = rooms;
+    always_.clear();
+    for (const std::string& text : always) {
+        if (auto name = parse_name(text, NameKind::room, ScriptPolicy::any);
+            std::holds_alternative<Name>(name)) {
+            always_.emplace_back(std::get<Name>(name).folded());
+        }
+    }
     wait_rooms_ = 0;
-    rooms_.for_each([this](Key /*key*/, std::unique_ptr<Room>& room) {
-        history_bytes_ -= room->history.bytes_held();
+    rooms_.for_each([this](Key key, std::unique_ptr<Room>& room) {
+        const std::uint64_t before = room->history.bytes_held();
         room->history.set_limits(history_limits(room->name));
-        history_bytes_ += room->history.bytes_held();
+        note_history(*room, key, before);
+        if (const bool kept = is_kept(room->name.folded()); kept != holdings_.is_kept(key)) {
+            const Holdings::Owner owner = holdings_.owner_of(key);
+            holdings_.forgot(key);
+            holdings_.made(key, owner, kept);
+            holdings_.set_history(key, room->history.bytes_held());
+            if (room->members() == 0) {
+                holdings_.emptied(key);
+            }
+        }
         room->slow = SlowPolicy::by_format;
         for (const RoomSpec& spec : room_specs_) {
             room->slow = spec.name == room->name.folded() ? spec.slow : room->slow;
@@ -61,6 +78,13 @@ void Hub::configure(std::string server, std::string version, const std::vector<R
             wake_producers(*room);
         }
     });
+}
+
+// Of the configuration or of a listener: it can always be made, and no pressure ends it.
+bool Hub::is_kept(std::string_view folded) const {
+    return std::find(always_.begin(), always_.end(), folded) != always_.end() ||
+           std::any_of(room_specs_.begin(), room_specs_.end(),
+                       [folded](const RoomSpec& spec) { return spec.name == folded; });
 }
 
 HistoryLimits Hub::history_limits(const Name& name) const {
@@ -126,6 +150,7 @@ void Hub::mark_dirty(Room& room, Key room_key) {
 
 void Hub::announce(Room& room, Key room_key, const Event& event, Source source,
                    std::uint64_t number) {
+    room.state_units += number == 0 ? 1U : 0U;
     for (std::size_t index = 0; index < Dialect::count; ++index) {
         const std::vector<Seat>& row = room.seats[index];
         const bool alone = row.size() == 1 && row.front().member_slot == source.slot;
@@ -153,8 +178,9 @@ std::variant<Name, BadName> Hub::parse_name(std::string_view text, NameKind kind
 
 Hub::Target Hub::find_target(const Member& member, std::string_view room) {
     Target target;
+    target.asked = room;
     work_ += work::command;
-    auto name = parse_name(room, NameKind::room, ScriptPolicy::any);
+    const auto name = parse_name(room, NameKind::room, ScriptPolicy::any);
     if (const Name* const valid = std::get_if<Name>(&name); valid != nullptr) {
         target.key = find_room(valid->folded());
         target.room = target.key ? rooms_.at(target.key).get() : nullptr;
@@ -175,7 +201,8 @@ Hub::Target Hub::current_target(const Member& member) {
     }
     const std::size_t index = member.rooms.size() - 1;
     const Key key = member.rooms[index].room;
-    return {rooms_.at(key).get(), key, index, true};
+    Room* const room = rooms_.at(key).get();
+    return {room, key, index, true, room->shown()};
 }
 
 Hub::Target Hub::require(Member& member, std::string_view verb,
@@ -205,19 +232,25 @@ Hub::Target Hub::require(Member& member, std::string_view verb,
     return target;
 }
 
-Room* Hub::make_room(const Name& name, Key& key) {
+// Where there are as many as there may be, an empty one makes room: of whoever holds most of them.
+Room* Hub::make_room(const Name& name, std::uint64_t owner, Key& key) {
     key = find_room(name.folded());
     if (key) {
         return rooms_.at(key).get();
     }
     if (rooms_.size() >= limits_->rooms_max) {
         counters_->hit(Limit::rooms_max);
-        return nullptr;
+        const std::optional<Key> ended = holdings_.room_to_forget();
+        if (ended) {
+            forget_room(*ended);
+        } else if (!is_kept(name.folded())) {
+            return nullptr;
+        }
     }
-    return add_room(name, key);
+    return add_room(name, owner, key);
 }
 
-Room* Hub::add_room(const Name& name, Key& key) {
+Room* Hub::add_room(const Name& name, std::uint64_t owner, Key& key) {
     last_epoch_ = std::max(last_epoch_ + 1, wall_); // never twice, whatever the clock does
     SlowPolicy slow = SlowPolicy::by_format;
     std::string topic;
@@ -234,6 +267,8 @@ Room* Hub::add_room(const Name& name, Key& key) {
     Room* const room = rooms_.at(key).get();
     room->topic = std::move(topic);
     room->empty_since = now_;
+    holdings_.made(key, owner, is_kept(name.folded()));
+    holdings_.emptied(key);
     room_names_.insert(room->name.folded(), key, folded_name_of(rooms_));
     return room;
 }
@@ -242,7 +277,9 @@ void Hub::forget_room(Key key) {
     const Room& room = *rooms_.at(key);
     assert(room.members() == 0);
     wait_rooms_ -= room.slow == SlowPolicy::wait ? 1U : 0U;
+    counters_->messages_delivered += rooms_.at(key)->take_delivered(); // to those who have left
     history_bytes_ -= room.history.bytes_held();
+    holdings_.forgot(key);
     room_names_.erase(room.name.folded(), folded_name_of(rooms_));
     rooms_.erase(key);
 }
@@ -283,11 +320,14 @@ void Hub::on_second() {
             continue;
         }
         Room& room = **found;
-        const CrowdEvent crowd{room.name.text(), room.crowd_joined, room.crowd_left,
-                               room.members()};
-        room.crowd_joined = 0;
-        room.crowd_left = 0;
-        announce(room, key, crowd, {}, 0);
+        const CrowdEvent crowd{room.shown(), room.crowd_joined, room.crowd_left, room.members()};
+        if (std::exchange(room.crowd_joined, 0) + std::exchange(room.crowd_left, 0) > 0) {
+            announce(room, key, crowd, {}, 0);
+        }
+        room.renames_told = 0;
+        if (std::exchange(room.names_changed, false)) {
+            announce(room, key, StaleEvent{room.shown()}, {}, 0);
+        }
     }
     const Duration idle = std::chrono::milliseconds(limits_->room_idle_ms);
     rooms_.for_each([&](Key key, std::unique_ptr<Room>& room) {
@@ -302,7 +342,7 @@ std::string Hub::room_names(Key key) const {
     if (const Member* const member = members_.find(key); member != nullptr) {
         for (const Membership& membership : member->rooms) {
             names += names.empty() ? "" : ",";
-            names += rooms_.at(membership.room)->name.text();
+            names += rooms_.at(membership.room)->shown();
         }
     }
     return names;

@@ -14,12 +14,14 @@
 
 #include "daemon/config.h"
 #include "daemon/counters.h"
+#include "daemon/holdings.h"
 #include "daemon/memberships.h"
 #include "daemon/name_table.h"
 #include "daemon/room.h"
 #include "protocol/command.h"
 #include "protocol/event.h"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -27,19 +29,60 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace roomd {
 
 /// What was said before is sent in portions, as fast as the reader takes it; the reply comes when
-/// it is through.
+/// it is through. Who joins has its seat from the beginning, held until then.
 struct Replay {
     Key room;
-    Name name;          // to find the room again should it end meanwhile
+    std::string asked;  // the room, as it was asked for
     std::uint64_t next; // id to send next
     std::uint64_t end; // first id not to send; UINT64_MAX: until it has caught up with what is live
     std::uint64_t first;
-    std::string_view verb; // "join" or "history"
+    std::string_view verb;                      // "join" or "history"
+    std::optional<std::uint32_t> state_units{}; // Room::state_units when a member rejoined
+};
+
+/// Who is in a room, or which rooms there are: pages in portions, then the reply. Goes on by slot:
+/// whoever is there from the beginning to the end is listed once.
+struct Listing {
+    std::string_view verb; // "who" or "rooms"
+    Key room;              // whose members
+    std::string asked;
+    std::uint32_t next = 0; // slot
+    std::uint64_t listed = 0;
+    std::string page = {};
+};
+
+/// An answer that somebody else knows and that is too long for one portion.
+class LongAnswer {
+public:
+    virtual ~LongAnswer() = default;
+    LongAnswer() = default;
+    LongAnswer(const LongAnswer&) = delete;
+    LongAnswer& operator=(const LongAnswer&) = delete;
+    LongAnswer(LongAnswer&&) = delete;
+    LongAnswer& operator=(LongAnswer&&) = delete;
+    /// Appends some `bytes_max` bytes in `dialect`; false: that was the last of it. Until then it
+    /// appends something.
+    virtual bool write_more(std::string& out, Dialect dialect, std::uint32_t bytes_max) = 0;
+};
+
+using Answer = std::variant<Replay, Listing, std::unique_ptr<LongAnswer>>;
+
+/// What few members have: whom they do not want to hear, and who has heard them in private.
+struct Personal {
+    struct Ignored {
+        std::string folded;
+        Key member; // while that one is here, under whatever name; or none
+    };
+
+    std::vector<Ignored> ignored;
+    std::array<Key, 8> contacts{}; // the last, a ring
+    std::uint32_t next_contact = 0;
 };
 
 struct Member {
@@ -48,9 +91,12 @@ struct Member {
     Memberships rooms;
     Dialect dialect;
     ScriptPolicy scripts;
-    bool echo = false;    // hears its own messages in event format
-    bool ack = true;      // is told the ids of its own messages
-    bool blocked = false; // counted in blocked_readers of its `wait` rooms
+    bool echo = false;         // hears its own messages in event format
+    bool ack = true;           // is told the ids of its own messages
+    bool blocked = false;      // counted in blocked_readers of its `wait` rooms
+    std::uint32_t spoke_s = 0; // when it has last said something, on the hub's clock; 0: never
+    std::uint64_t owner = 0;   // to whom the rooms it makes count
+    std::unique_ptr<Personal> personal = {};
 };
 
 /// Plain members hear their own messages, event members if they asked to, people never: they see
@@ -85,10 +131,14 @@ public:
     /// Once a tick, before anything else.
     void set_time(TimePoint now, WallTime wall);
     /// SERVER and VERSION of `welcome`; settings of rooms by name, applied to living rooms too.
-    void configure(std::string server, std::string version, const std::vector<RoomSpec>& rooms);
+    /// `always`: other rooms that can always be made, those of listeners.
+    void configure(std::string server, std::string version, const std::vector<RoomSpec>& rooms,
+                   const std::vector<std::string>& always = {});
 
-    /// A new member called guest-N, in no room.
-    [[nodiscard]] Key enter(Recipient& recipient, Dialect dialect, ScriptPolicy scripts);
+    /// A new member called guest-N, in no room. `owner`: to whom the rooms it makes count (its
+    /// source); 0: to itself.
+    [[nodiscard]] Key enter(Recipient& recipient, Dialect dialect, ScriptPolicy scripts,
+                            std::uint64_t owner = 0);
     /// Out of all rooms, with `reason` for those who stay. What it has not heard is delivered
     /// first. The key is dead.
     void leave(Key key, std::string_view reason);
@@ -113,6 +163,8 @@ public:
     void apply(Key key, const Rooms& command);
     void apply(Key key, const History& command);
     void apply(Key key, const Ping& command);
+    void apply(Key key, const Ignore& command);
+    void apply(Key key, const Ignores& command);
 
     /// For what the session itself decides: encodes in the member's dialect and delivers, behind
     /// all it has to hear first.
@@ -123,7 +175,12 @@ public:
     bool say_as_guest(std::string_view room, std::string_view nick, std::string_view text,
                       bool harmless);
 
-    /// Sends some more of a replay; false when there is none left and commands may go on.
+    /// Begins an answer that goes on as replays and lists do, and sends the first of it.
+    /// `later`: the first, too, only with continue_replay().
+    void answer_at_length(Key key, std::unique_ptr<LongAnswer> answer, bool later = false);
+
+    /// Sends some more of an answer that goes on: a replay, a list, or another; false when there is
+    /// none left and commands may go on.
     bool continue_replay(Key key, std::uint32_t bytes_max);
     [[nodiscard]] bool replaying(Key key) const;
 
@@ -190,6 +247,7 @@ private:
         Key key;
         std::size_t index = 0; // in Member::rooms, if seated
         bool seated = false;
+        std::string_view asked = {}; // as the command spells it; not named: as it is shown
     };
 
     struct Speech {
@@ -222,20 +280,33 @@ private:
     /// The room named or the current one, replying with the error when there is none.
     [[nodiscard]] Target require(Member& member, std::string_view verb,
                                  const std::optional<std::string_view>& room, bool seated);
-    [[nodiscard]] Room* make_room(const Name& name, Key& key);
-    Room* add_room(const Name& name, Key& key);
+    /// The room, made if need be; nullptr: there are as many as there may be.
+    [[nodiscard]] Room* make_room(const Name& name, std::uint64_t owner, Key& key);
+    Room* add_room(const Name& name, std::uint64_t owner, Key& key);
+    [[nodiscard]] bool is_kept(std::string_view folded) const;
+    void note_history(const Room& room, Key key, std::uint64_t before);
     [[nodiscard]] HistoryLimits history_limits(const Name& name) const;
     void forget_room(Key key);
 
     // hub_members.cc
-    [[nodiscard]] Room* enter_room(Key key, Member& member, const Name& name,
-                                   std::string_view verb);
+    [[nodiscard]] Room* enter_room(Key key, Member& member, const Name& name, std::string_view verb,
+                                   Key& room_key);
     void leave_room(Key key, Member& member, std::size_t index, std::string_view reason);
     void set_dialect(Key key, Member& member, Dialect dialect);
     [[nodiscard]] bool rename(Key key, Member& member, std::string_view nick,
                               std::string_view verb);
+    void tell_renamed(Key key, Member& member, std::string_view old);
+    void announce_renamed(Key key, Member& member, const Membership& membership,
+                          std::string_view old);
+    void tell_contacts(const Member& member, std::string_view old);
+    [[nodiscard]] bool tells_crowd(const Member& member, Room& room, Key room_key);
     void set_seat(Key key, Key room, std::uint32_t seat);
+    [[nodiscard]] static const Membership* membership_of(const Member& member, Key room);
     static void wake_producers(Room& room);
+    [[nodiscard]] std::uint32_t seconds() const;
+    [[nodiscard]] static Personal& personal_of(Member& member);
+    [[nodiscard]] static bool ignores(Member& member, Key other, const Member& sender);
+    static void note_contact(Member& member, Key other);
 
     // hub_check.cc
     [[nodiscard]] std::size_t check_member(std::uint32_t slot) const;
@@ -247,10 +318,19 @@ private:
                           Source source);
 
     // hub_replay.cc
-    void start_replay(Key key, Member& member, const Target& target, const ReplayFrom& from,
-                      std::string_view verb);
+    [[nodiscard]] std::optional<std::uint64_t>
+    replay_begins(Member& member, const Room& room, const ReplayFrom& from, std::string_view verb);
+    void start_answer(Key key, Answer answer);
+    [[nodiscard]] bool go_on(Key key, Member& member, Replay& replay, std::uint32_t bytes_max);
     void finish_replay(Key key, Member& member);
-    void tell_joined(Member& member, const Room& room);
+    void tell_joined(Member& member, const Room& room, std::string_view asked);
+
+    // hub_lists.cc
+    [[nodiscard]] bool go_on(Member& member, Listing& list, std::uint32_t bytes_max);
+    void list_item(Member& member, Listing& list, std::string_view item);
+    [[nodiscard]] bool list_member(Member& member, Listing& list);
+    [[nodiscard]] bool list_room(Member& member, Listing& list);
+    void end_list(Member& member, Listing& list);
 
     const Limits* limits_;
     Counters* counters_;
@@ -259,11 +339,13 @@ private:
     std::string server_ = "roomd";
     std::string version_;
     std::vector<RoomSpec> room_specs_;
+    std::vector<std::string> always_; // folded: rooms of listeners
     SlotMap<Member> members_;
     SlotMap<std::unique_ptr<Room>> rooms_;
     NameTable nicks_;
     NameTable room_names_;
-    std::unordered_map<std::uint32_t, Replay> replays_; // by the member's slot: few have one
+    Holdings holdings_;                                 // of rooms
+    std::unordered_map<std::uint32_t, Answer> answers_; // by the member's slot: few have one
     std::vector<Key> dirty_;
     std::vector<Key> handed_out_; // rooms whose runs are to be released
     std::vector<Key> crowds_;
@@ -276,6 +358,9 @@ private:
     std::uint64_t work_ = 0; // not taken yet
     std::size_t wait_rooms_ = 0;
     std::string scratch_;
+    std::string portion_;             // of an answer that goes on
+    std::vector<std::uint32_t> told_; // by member's slot: the rename it has heard of last
+    std::uint32_t renames_ = 0;
 };
 
 } // namespace roomd

@@ -11,8 +11,9 @@ void Hub::check() const {
     rooms_.check();
     assert(nicks_.size() == members_.size());
     assert(room_names_.size() == rooms_.size());
-    assert(std::all_of(replays_.begin(), replays_.end(), [this](const auto& replay) {
-        return members_.find(members_.key_at(replay.first)) != nullptr;
+    holdings_.check();
+    assert(std::all_of(answers_.begin(), answers_.end(), [this](const auto& answer) {
+        return members_.find(members_.key_at(answer.first)) != nullptr;
     }));
     std::size_t seats = 0;
     for (std::uint32_t slot = 0; slot < members_.slot_count(); ++slot) {
@@ -44,7 +45,8 @@ std::size_t Hub::check_member(std::uint32_t slot) const {
         const Seat& seat = room.seats[member->dialect.index()].at(membership.seat);
         assert(seat.member_slot == slot);
         assert(seat.recipient == member->recipient);
-        assert(room.dirty || seat.skip == 0);
+        assert(room.dirty || seat.skip == 0 || room.is_held(member->dialect, membership.seat));
+        assert(!room.is_held(member->dialect, membership.seat) || answers_.contains(slot));
     }
     return member->rooms.size();
 }
@@ -52,6 +54,7 @@ std::size_t Hub::check_member(std::uint32_t slot) const {
 // Returns how many seats the room has.
 std::size_t Hub::check_room(const Room& room) const {
     room.history.check();
+    room.check();
     std::size_t seated = 0;
     for (const std::vector<Seat>& row : room.seats) {
         seated += row.size();

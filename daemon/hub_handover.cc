@@ -48,6 +48,7 @@ std::vector<std::uint32_t> Hub::save_rooms(Snapshot& snapshot) const {
         saved.empty_ms = room.members() == 0 ? milliseconds(now_ - room.empty_since) : 0;
         saved.crowd_joined = room.crowd_joined;
         saved.crowd_left = room.crowd_left;
+        saved.owner = holdings_.owner_of(rooms_.key_at(slot));
     }
     return numbers;
 }
@@ -60,15 +61,32 @@ SavedMember Hub::save_member(Key key, const std::vector<std::uint32_t>& rooms) c
     saved.single_script = member.scripts == ScriptPolicy::single;
     saved.echo = member.echo;
     saved.ack = member.ack;
+    saved.owner = member.owner;
     for (const Membership& membership : member.rooms) {
         saved.rooms.push_back(rooms[membership.room.slot]);
     }
-    const auto found = replays_.find(key.slot);
-    if (found != replays_.end() && rooms_.find(found->second.room) != nullptr) {
-        const Replay& replay = found->second;
-        saved.replay = SavedReplay{rooms[replay.room.slot], replay.next, replay.end, replay.first,
-                                   replay.verb == "join"};
+    if (member.personal != nullptr) {
+        for (const Personal::Ignored& ignored : member.personal->ignored) {
+            const Member* const other = members_.find(ignored.member);
+            saved.ignored.push_back(other != nullptr ? other->nick.folded()
+                                                     : std::string_view(ignored.folded));
+        }
     }
+    const auto found = answers_.find(key.slot);
+    if (found == answers_.end()) {
+        return saved;
+    }
+    if (const Replay* const replay = std::get_if<Replay>(&found->second); replay != nullptr) {
+        if (rooms_.find(replay->room) != nullptr) {
+            saved.replay = SavedReplay{rooms[replay->room.slot], replay->next, replay->end,
+                                       replay->first, replay->verb == "join"};
+        }
+        return saved;
+    }
+    // A list begins anew: slots are others over there.
+    const Listing* const list = std::get_if<Listing>(&found->second);
+    saved.list = list == nullptr ? "conns" : list->verb;
+    saved.list_room = list == nullptr ? std::string_view() : std::string_view(list->asked);
     return saved;
 }
 
@@ -77,7 +95,7 @@ std::vector<Key> Hub::restore_rooms(const Snapshot& snapshot) {
     std::vector<Key> keys;
     for (const SavedRoom& saved : snapshot.rooms) {
         Key key;
-        Room& room = *add_room(name_of(saved.name, NameKind::room), key);
+        Room& room = *add_room(name_of(saved.name, NameKind::room), saved.owner, key);
         keys.push_back(key);
         room.epoch = saved.epoch;
         room.topic = saved.topic;
@@ -85,7 +103,7 @@ std::vector<Key> Hub::restore_rooms(const Snapshot& snapshot) {
         for (const HistoryEntry& said : saved.history) {
             room.history.add(said);
         }
-        history_bytes_ += room.history.bytes_held();
+        note_history(room, key, 0);
         room.empty_since =
             now_ - std::chrono::milliseconds(std::min<std::uint64_t>(saved.empty_ms, INT32_MAX));
         room.crowd_joined = saved.crowd_joined;
@@ -108,17 +126,34 @@ Key Hub::restore_member(Recipient& recipient, Framing framing, const SavedMember
     Member& member = members_.at(key);
     member.echo = saved.echo;
     member.ack = saved.ack;
+    member.owner = saved.owner;
     nicks_.insert(member.nick.folded(), key, folded_name_of(members_));
     for (const std::uint32_t number : saved.rooms) {
         Room& room = *rooms_.at(rooms[number]);
         member.rooms.add({rooms[number], room.seat(dialect, recipient, key.slot)});
+        holdings_.entered(rooms[number]);
+    }
+    for (const std::string_view folded : saved.ignored) {
+        personal_of(member).ignored.push_back({std::string(folded), {}});
     }
     if (saved.replay) {
         const SavedReplay& replay = *saved.replay;
         const Key room = rooms[replay.room];
-        replays_.insert_or_assign(key.slot,
-                                  Replay{room, rooms_.at(room)->name, replay.next, replay.end,
-                                         replay.first, replay.join ? "join" : "history"});
+        Replay restored{
+            room,         std::string(rooms_.at(room)->shown()), replay.next, replay.end,
+            replay.first, replay.join ? "join" : "history",      {}};
+        const Membership* const membership = membership_of(member, room);
+        if (replay.join && membership != nullptr) {
+            rooms_.at(room)->hold(dialect, membership->seat);
+        }
+        answers_.insert_or_assign(key.slot, std::move(restored));
+    } else if (saved.list == "who" || saved.list == "rooms") {
+        const auto parsed = Name::parse(saved.list_room, NameKind::room, ScriptPolicy::any);
+        const Name* const name = std::get_if<Name>(&parsed);
+        answers_.insert_or_assign(key.slot,
+                                  Listing{saved.list == "who" ? "who" : "rooms",
+                                          name == nullptr ? Key{} : find_room(name->folded()),
+                                          std::string(saved.list_room)});
     }
     return key;
 }

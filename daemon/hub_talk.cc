@@ -2,22 +2,10 @@
 #include "daemon/work.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
-#include <charconv>
 
 // What is said, and what may be asked about rooms and people.
 namespace roomd {
-
-namespace {
-
-void append_number(std::string& out, std::uint64_t number) {
-    std::array<char, 20> digits{};
-    out.append(digits.data(),
-               std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr);
-}
-
-} // namespace
 
 void Hub::apply(Key key, const Text& command, bool harmless) {
     Member& member = members_.at(key);
@@ -45,36 +33,54 @@ void Hub::apply(Key key, const Me& command, bool harmless) {
 
 void Hub::say(Key key, Member& member, const Target& target, const Speech& speech) {
     Room& room = *target.room;
+    member.spoke_s = seconds();
     const std::uint64_t id =
         publish(room, target.key, member.nick.text(), speech, {key.slot, hears_itself(member)});
     if (!hears_itself(member)) {
         room.mark_spoke(member.dialect, member.rooms[target.index].seat, true);
     }
     if (member.ack && member.dialect.format == Format::event) {
-        reply_to(member, SayReply{speech.action ? "me" : "say", room.name.text(), id});
+        reply_to(member, SayReply{speech.action ? "me" : "say", target.asked, id});
     }
 }
 
 std::uint64_t Hub::publish(Room& room, Key room_key, std::string_view nick, const Speech& speech,
                            Source source) {
     const std::uint64_t id = room.history.next();
-    SaidEvent said{room.name.text(), id, wall_, nick, speech.text};
+    SaidEvent said{room.shown(), id, wall_, nick, speech.text};
     said.action = speech.action;
     said.harmless = speech.harmless;
     announce(room, room_key, said, source, id);
-    history_bytes_ -= room.history.bytes_held();
+    const std::uint64_t before = room.history.bytes_held();
     room.history.add({id, wall_, nick, speech.text, speech.action, speech.harmless});
-    history_bytes_ += room.history.bytes_held();
+    note_history(room, room_key, before);
+    ++counters_->messages_said;
+    return id;
+}
+
+// Most messages need no new block. Where one does and there are more than there may be, a block of
+// whoever holds most of them goes.
+void Hub::note_history(const Room& room, Key key, std::uint64_t before) {
+    if (room.history.bytes_held() == before) {
+        return;
+    }
+    history_bytes_ += room.history.bytes_held() - before; // may be less: that wraps, and is right
+    holdings_.set_history(key, room.history.bytes_held());
     while (history_bytes_ > limits_->history_total_bytes_max) {
-        const std::uint64_t before = room.history.bytes_held();
-        if (!room.history.evict_block()) {
+        const std::optional<Key> largest = holdings_.history_to_cut();
+        if (!largest) {
+            break;
+        }
+        RoomHistory& history = rooms_.at(*largest)->history;
+        const std::uint64_t held = history.bytes_held();
+        history.evict_block();
+        if (history.bytes_held() == held) {
             break;
         }
         counters_->hit(Limit::history_total_bytes_max);
-        history_bytes_ -= before - room.history.bytes_held();
+        history_bytes_ -= held - history.bytes_held();
+        holdings_.set_history(*largest, history.bytes_held());
     }
-    ++counters_->messages_said;
-    return id;
 }
 
 bool Hub::say_as_guest(std::string_view room, std::string_view nick, std::string_view text,
@@ -85,11 +91,14 @@ bool Hub::say_as_guest(std::string_view room, std::string_view nick, std::string
         return false;
     }
     Key room_key;
-    Room* const target = make_room(std::get<Name>(name), room_key);
+    Room* const target = make_room(std::get<Name>(name), 0, room_key);
     if (target == nullptr) {
         return false;
     }
-    target->empty_since = now_;
+    if (target->members() == 0) {
+        target->empty_since = now_;
+        holdings_.emptied(room_key);
+    }
     if (target->slow == SlowPolicy::wait && target->blocked_readers > 0) {
         return false; // a datagram cannot wait, and they must not lose what was taken
     }
@@ -114,11 +123,18 @@ void Hub::apply(Key key, const Msg& command) {
                     std::string(target.nick.text()) + " does not read; try again later");
         return;
     }
-    reply_to(target, DirectEvent{wall_, member.nick.text(), command.text});
+    if (!ignores(target, key, member)) {
+        scratch_.clear();
+        encode(scratch_, target.dialect, DirectEvent{wall_, member.nick.text(), command.text});
+        work_ += work::encode(scratch_.size());
+        catch_up(target);
+        target.recipient->deliver_direct(scratch_);
+        note_contact(member, found);
+        note_contact(target, key);
+    }
     if (member.ack) {
         reply_to(member, MsgReply{target.nick.text()});
     }
-    assert(found != key || &target == &member);
 }
 
 void Hub::apply(Key key, const Topic& command) {
@@ -129,7 +145,7 @@ void Hub::apply(Key key, const Topic& command) {
     }
     Room& room = *target.room;
     if (!command.text) {
-        reply_to(member, TopicReply{room.name.text(), room.topic, false});
+        reply_to(member, TopicReply{target.asked, room.topic, false});
         return;
     }
     if (command.text->size() > topic_bytes_max) {
@@ -138,60 +154,12 @@ void Hub::apply(Key key, const Topic& command) {
         return;
     }
     room.topic = *command.text;
-    announce(room, target.key, TopicEvent{room.name.text(), member.nick.text(), room.topic},
+    announce(room, target.key, TopicEvent{room.shown(), member.nick.text(), room.topic},
              {key.slot, hears_itself(member)}, 0);
     if (!hears_itself(member)) {
         room.mark_spoke(member.dialect, member.rooms[target.index].seat);
     }
-    reply_to(member, TopicReply{room.name.text(), room.topic, true});
-}
-
-void Hub::apply(Key key, const Who& command) {
-    Member& member = members_.at(key);
-    const Target target = require(member, "who", command.room, false);
-    if (target.room == nullptr) {
-        return;
-    }
-    const std::string_view room = target.room->name.text();
-    const std::uint64_t total = target.room->members();
-    std::string page;
-    for (const std::vector<Seat>& row : target.room->seats) {
-        work_ += row.size() * work::list_item;
-        for (const Seat& seat : row) {
-            const std::string_view nick =
-                members_.at(members_.key_at(seat.member_slot)).nick.text();
-            if (page.size() + 1 + nick.size() > page_bytes_max) {
-                reply_to(member, WhoReply{room, total, page, false});
-                page.clear();
-            }
-            page += page.empty() ? "" : " ";
-            page += nick;
-        }
-    }
-    reply_to(member, WhoReply{room, total, page, true});
-}
-
-void Hub::apply(Key key, const Rooms& /*command*/) {
-    Member& member = members_.at(key);
-    std::uint64_t total = 0;
-    std::string page;
-    std::string item;
-    rooms_.for_each([&](Key /*room_key*/, const std::unique_ptr<Room>& room) {
-        work_ += work::list_item;
-        if (room->members() == 0) {
-            return;
-        }
-        ++total;
-        item.assign(room->name.text()).push_back(':');
-        append_number(item, room->members());
-        if (page.size() + 1 + item.size() > page_bytes_max) {
-            reply_to(member, RoomsReply{total, page, false});
-            page.clear();
-        }
-        page += page.empty() ? "" : " ";
-        page += item;
-    });
-    reply_to(member, RoomsReply{total, page, true});
+    reply_to(member, TopicReply{target.asked, room.topic, true});
 }
 
 void Hub::apply(Key key, const Ping& command) {

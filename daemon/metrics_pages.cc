@@ -153,6 +153,9 @@ void MetricsPages::write_talk(MetricsText& text) const {
     text.counter("roomd_messages_lost_total",
                  "Messages that a slow reader's queue had to give up; it is told which.",
                  counters.messages_dropped);
+    text.counter("roomd_state_dropped_total",
+                 "Joins, parts, names and topics dropped from slow readers' queues.",
+                 counters.state_dropped);
     text.counter("roomd_gaps_total", "Notices to readers that name what they lost.", counters.gaps);
     text.counter("roomd_datagrams_received_total", "Datagrams received.", counters.datagrams);
     text.counter("roomd_datagrams_dropped_total", "Datagrams that were not said in a room.",

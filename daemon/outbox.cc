@@ -5,9 +5,10 @@
 namespace roomd {
 
 bool Outbox::drop(std::uint32_t bytes_left) {
-    const std::uint64_t dropped = stream_->drop_oldest(bytes_left);
-    counters_->messages_dropped += dropped;
-    return dropped > 0;
+    const Dropped dropped = stream_->drop_oldest(bytes_left);
+    counters_->messages_dropped += dropped.messages;
+    counters_->state_dropped += dropped.state;
+    return dropped.any();
 }
 
 Outbox::Verdict Outbox::enforce(const Reader& reader) {
@@ -48,12 +49,8 @@ Outbox::Verdict Outbox::shorten(const Reader& reader) {
 Outbox::Verdict Outbox::shed(const Reader& reader) {
     // It goes in any case, or the memory would stay; a reader that must not lose anything loses the
     // connection with it, and hears in a last gap what that was.
-    const std::uint64_t dropped = stream_->drop_oldest(0);
-    if (!may_drop(reader) || dropped == 0) {
-        return Verdict::close;
-    }
-    counters_->messages_dropped += dropped;
-    return Verdict::dropped;
+    const bool dropped = drop(0);
+    return may_drop(reader) && dropped ? Verdict::dropped : Verdict::close;
 }
 
 } // namespace roomd

@@ -12,7 +12,7 @@ constexpr std::size_t spare_seats_max = 16;
 Room::Room(Name room_name, std::string room_epoch, HistoryLimits history_limits,
            SlowPolicy slow_policy)
     : name(std::move(room_name)), epoch(std::move(room_epoch)), history(history_limits),
-      slow(slow_policy), label_(name.text()) {}
+      slow(slow_policy), label_(name.folded()) {}
 
 void Room::append(Arena& arena, Dialect dialect, std::string_view bytes, std::uint32_t source,
                   std::uint64_t number) {
@@ -51,13 +51,16 @@ void Room::hand_out(std::size_t index) {
     for (Seat& seat : seats[index]) {
         if (seat.skip == 0) {
             seat.recipient->deliver(run.chunk, run.begin, end, slow);
+        } else if ((seat.skip & Seat::held) != 0) {
+            seat.skip = Seat::held;
+            delivered_ -= messages_in(run);
         } else {
             serve(run, seat);
             seat.skip = 0;
         }
     }
     run.begin = end;
-    delivered_ += messages_in(run) * seats[index].size();
+    delivered_ += messages_in(run) * static_cast<std::int64_t>(seats[index].size());
     run.next = static_cast<std::uint32_t>(history.next());
 }
 
@@ -65,6 +68,9 @@ bool Room::catch_up(Dialect dialect, std::uint32_t seat) {
     const Run& run = runs_[dialect.index()];
     if (run.chunk && run.begin != run.chunk->size()) {
         Seat& served = seats[dialect.index()][seat];
+        if ((served.skip & Seat::held) != 0) {
+            return false;
+        }
         serve(run, served);
         served.skip = run.chunk->size();
         return true;
@@ -74,7 +80,7 @@ bool Room::catch_up(Dialect dialect, std::uint32_t seat) {
 
 void Room::serve(const Run& run, Seat& seat) const {
     const std::uint32_t end = run.chunk->size();
-    std::uint32_t from = std::max(run.begin, seat.skip & ~Seat::spoke);
+    std::uint32_t from = std::max(run.begin, seat.skip & ~(Seat::spoke | Seat::held));
     if ((seat.skip & Seat::spoke) == 0) {
         if (from < end) {
             seat.recipient->deliver(run.chunk, from, end, slow);
@@ -95,6 +101,50 @@ void Room::serve(const Run& run, Seat& seat) const {
     if (from < end) {
         seat.recipient->deliver(run.chunk, from, end, slow);
     }
+}
+
+void Room::hold(Dialect dialect, std::uint32_t seat) {
+    const Run& run = runs_[dialect.index()];
+    if (run.chunk && run.begin != run.chunk->size()) {
+        delivered_ += messages_in(run); // it has caught up; hand_out() will count it out
+    }
+    seats[dialect.index()][seat].skip = Seat::held;
+}
+
+void Room::release(Dialect dialect, std::uint32_t seat) {
+    const Run& run = runs_[dialect.index()];
+    const bool open = run.chunk && run.begin != run.chunk->size();
+    seats[dialect.index()][seat].skip = open ? run.chunk->size() : 0;
+    if (open) {
+        delivered_ -= messages_in(run); // replayed, or before it was held
+    }
+}
+
+void Room::pass_over(Dialect dialect, std::uint32_t seat) {
+    const Run& run = runs_[dialect.index()];
+    Seat& passed = seats[dialect.index()][seat];
+    if (run.chunk && run.begin != run.chunk->size() && (passed.skip & Seat::held) == 0) {
+        passed.skip = run.chunk->size();
+    }
+}
+
+void Room::check() const {
+    std::size_t seated = 0;
+    for (std::size_t index = 0; index < Dialect::count; ++index) {
+        const Run& run = runs_[index];
+        const bool open = run.chunk && run.begin != run.chunk->size();
+        assert(!run.chunk || run.begin <= run.chunk->size());
+        for (const Seat& seat : seats[index]) {
+            const std::uint32_t from = seat.skip & ~(Seat::spoke | Seat::held);
+            assert(open ? from <= run.chunk->size()
+                        : seat.skip == 0 || (seat.skip & Seat::held) != 0);
+            static_cast<void>(from);
+        }
+        static_cast<void>(open);
+        seated += seats[index].size();
+    }
+    assert(seated == members_);
+    static_cast<void>(seated);
 }
 
 bool Room::release_runs() {
@@ -132,7 +182,7 @@ std::uint32_t Room::unseat(Dialect dialect, std::uint32_t seat) {
     assert(seat < row.size());
     --members_;
     const Run& run = runs_[dialect.index()];
-    if (run.chunk && run.begin != run.chunk->size()) {
+    if (run.chunk && run.begin != run.chunk->size() && (row[seat].skip & Seat::held) == 0) {
         delivered_ += messages_in(run); // it has caught up before it goes
     }
     const bool is_last = seat + 1 == row.size();

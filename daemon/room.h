@@ -8,11 +8,13 @@
 //   chunk   [handed out earlier][unit][unit][unit]      free
 //                               ^begin            ^size      the open run is [begin, size)
 //
-// A seat may start inside the open run (who joined in this tick) or have spoken in it (who must
-// not hear themselves): `skip` says so, and only such seats are served piece by piece.
+// A seat may start inside the open run (who joined in this tick), have spoken in it (who must not
+// hear themselves), or be held (who is told first what was said before): `skip` says so, and only
+// such seats are served piece by piece.
 //
-// Invariants (check()): every seat knows its member's slot, and the member its seat; a run is open
-// only while it holds something not handed out or somebody still waits to send it; ids are dense.
+// Invariants (check()): the seats are as many as members(); an open run lies in its chunk and ends
+// at its size; no seat starts behind that; a run that is closed has no seat with a `skip` but held
+// ones. What concerns members and seats together is Hub::check()'s.
 #pragma once
 
 #include "daemon/config.h"
@@ -40,6 +42,11 @@ public:
                          SlowPolicy policy) = 0;
     /// Bytes for this one alone. Same restrictions.
     virtual void deliver(std::string_view bytes) = 0;
+
+    /// Bytes for this one alone that another member has sent: no answer of its own. Same
+    /// restrictions.
+    virtual void deliver_direct(std::string_view bytes) { deliver(bytes); }
+
     /// Too much waits already: nothing that cannot be dropped should be added.
     [[nodiscard]] virtual bool congested() const = 0;
     /// The room it waited for (slow policy `wait`) takes messages again.
@@ -52,10 +59,11 @@ protected:
 /// One member's place in one room and dialect.
 struct Seat {
     static constexpr std::uint32_t spoke = 1U << 31U;
+    static constexpr std::uint32_t held = 1U << 30U;
     Recipient* recipient;
     std::uint32_t member_slot;
-    std::uint32_t
-        skip; // 0: the whole run; else: from this offset on, and `spoke`: without its own units
+    std::uint32_t skip; // 0: the whole run; else: from this offset on, `spoke`: without its own
+                        // units, `held`: nothing
 };
 
 static_assert(sizeof(Seat) == 16);
@@ -88,17 +96,38 @@ public:
     void mark_spoke(Dialect dialect, std::uint32_t seat, bool counted = false) {
         Run& run = runs_[dialect.index()];
         if (run.chunk && run.begin != run.chunk->size()) {
-            seats[dialect.index()][seat].skip |= Seat::spoke;
-            delivered_ -= counted ? 1U : 0U;
+            Seat& speaker = seats[dialect.index()][seat];
+            speaker.skip |= Seat::spoke;
+            delivered_ -= counted && (speaker.skip & Seat::held) == 0 ? 1 : 0;
         } else if (counted) { // nobody else is here, so it was not written in this dialect
             run.next = static_cast<std::uint32_t>(history.next());
         }
     }
 
+    /// From now on nothing is handed to this seat, until release(). It must have caught up.
+    void hold(Dialect dialect, std::uint32_t seat);
+    /// It hears what is appended from now on.
+    void release(Dialect dialect, std::uint32_t seat);
+
+    [[nodiscard]] bool is_held(Dialect dialect, std::uint32_t seat) const {
+        return (seats[dialect.index()][seat].skip & Seat::held) != 0;
+    }
+
+    /// What was appended last is not for this seat, which had caught up before that.
+    void pass_over(Dialect dialect, std::uint32_t seat);
+
     /// Messages times seats that were to hear them, since the last call. After hand_out().
-    [[nodiscard]] std::uint64_t take_delivered() { return std::exchange(delivered_, 0); }
+    [[nodiscard]] std::uint64_t take_delivered() {
+        return static_cast<std::uint64_t>(std::exchange(delivered_, 0));
+    }
+
+    void check() const;
 
     [[nodiscard]] std::size_t members() const { return members_; }
+
+    /// How it is called where nobody has asked for it by another spelling: folded, so that nobody
+    /// who makes a room decides how others have to read it.
+    [[nodiscard]] std::string_view shown() const { return name.folded(); }
 
     [[nodiscard]] std::string_view label() const { return label_.get()->text(); }
 
@@ -111,6 +140,9 @@ public:
     TimePoint empty_since{};
     std::uint32_t crowd_joined = 0; // not told yet
     std::uint32_t crowd_left = 0;
+    std::uint32_t renames_told = 0;    // in this second, while it is crowded
+    bool names_changed = false;        // and that was not told of all
+    std::uint32_t state_units = 0;     // what was announced here beside messages; wraps
     std::uint32_t blocked_readers = 0; // slow policy `wait`
     std::vector<Recipient*> waiting;   // producers to resume
     bool releasing = false;            // in the hub's list of rooms whose runs are to be released
@@ -127,7 +159,7 @@ private:
 
     /// Of an open run. Every message since is in it, or was said while nobody sat here. Ids go on
     /// by one, so their difference counts what no message was counted for.
-    [[nodiscard]] std::uint64_t messages_in(const Run& run) const {
+    [[nodiscard]] std::int64_t messages_in(const Run& run) const {
         return static_cast<std::uint32_t>(history.next()) - run.next;
     }
 
@@ -138,8 +170,8 @@ private:
     std::array<Run, Dialect::count> runs_;
     std::size_t members_ = 0;
     // Each open run counts for all its seats when it is handed out; whoever takes or leaves a seat
-    // meanwhile, or is not to hear itself, sets that right. So it is below zero at times.
-    std::uint64_t delivered_ = 0;
+    // meanwhile, or is not to hear itself, sets that right. So it is below zero between two ticks.
+    std::int64_t delivered_ = 0;
 };
 
 } // namespace roomd

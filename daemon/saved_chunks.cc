@@ -26,7 +26,8 @@ std::uint32_t ChunkCollector::number_of(const ChunkRef& chunk) {
             saved.marks.push_back({mark.end, mark.number});
         }
         for (const Lost& lost : chunk->lost()) {
-            saved.lost.push_back({number_of(lost.label), lost.first, lost.last, lost.count});
+            saved.lost.push_back(
+                {number_of(lost.label), lost.first, lost.last, lost.count, lost.state});
         }
         out_->chunks.push_back(std::move(saved));
     }
@@ -52,7 +53,8 @@ std::vector<ChunkRef> restore_chunks(const Snapshot& snapshot, Arena& arena) {
             chunk->append(saved.bytes.substr(begin));
         }
         for (const SavedLost& lost : saved.lost) {
-            chunk->lost().push_back({labels[lost.label], lost.first, lost.last, lost.count});
+            chunk->lost().push_back(
+                {labels[lost.label], lost.first, lost.last, lost.count, lost.state});
         }
         chunks.push_back(std::move(chunk));
     }

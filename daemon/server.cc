@@ -66,7 +66,13 @@ void Server::apply_config() {
     host_.flush_bytes_per_tick_max = config_.limits.flush_bytes_per_tick_max;
     memory_.set_ceiling(memory_ceiling(config_.limits.memory_max));
     begin_tick();
-    hub_.configure(config_.name, std::string(version()), config_.rooms);
+    std::vector<std::string> rooms; // these can always be entered
+    for (const ListenerSpec& spec : config_.listeners) {
+        if (!spec.room.empty()) {
+            rooms.push_back(spec.room);
+        }
+    }
+    hub_.configure(config_.name, std::string(version()), config_.rooms, rooms);
 }
 
 std::uint32_t Server::connections_max() const {

@@ -184,8 +184,12 @@ public:
     void on_session_closed(Session& session);
     /// K=V pairs of the whole daemon, for /stats.
     [[nodiscard]] std::string stats() const;
+
     /// One line a connection, for /conns; returns how many.
-    [[nodiscard]] std::vector<std::string> connection_lines();
+    [[nodiscard]] std::uint32_t connection_slots() const { return sessions_.slot_count(); }
+
+    /// What /conns says of the connection in this slot; empty: there is none.
+    [[nodiscard]] std::string connection_line(std::uint32_t slot);
 
     /// `name value` a line, for whoever runs the daemon: state, listeners, connections by framing
     /// and format, what is held, limits that were met. O(connections).

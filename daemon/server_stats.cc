@@ -68,27 +68,27 @@ std::uint64_t Server::memory_bytes_max() const {
            limits.history_total_bytes_max * 3 / 2 + limits.rooms_max * room_bytes;
 }
 
-std::vector<std::string> Server::connection_lines() {
-    std::vector<std::string> lines;
-    sessions_.for_each([&](Key key, const std::unique_ptr<Session>& session) {
-        const Member* const member = hub_.member(session->member());
-        const Stream& stream = session->stream();
-        std::string line = "#" + std::to_string(key.slot) + " ";
-        line += stream.closed() ? "closed" : to_string(sys::peer_address(stream.fd()));
-        line.append(" nick=").append(member == nullptr ? "" : member->nick.text());
-        line.append(" framing=").append(name_of(session->framing()));
-        line.append(" format=").append(member == nullptr ? "" : word(member->dialect.format));
-        line.append(" rooms=").append(hub_.room_names(session->member()));
-        add(line, "queued_bytes", stream.output().bytes());
-        const Duration age = stream.blocked() && !stream.output().empty()
-                                 ? loop_.now() - stream.blocked_since()
-                                 : Duration::zero();
-        add(line, "unsent_ms",
-            static_cast<std::uint64_t>(
-                std::chrono::duration_cast<std::chrono::milliseconds>(age).count()));
-        lines.push_back(std::move(line));
-    });
-    return lines;
+std::string Server::connection_line(std::uint32_t slot) {
+    const std::unique_ptr<Session>* const session = sessions_.at_slot(slot);
+    if (session == nullptr) {
+        return {};
+    }
+    const Member* const member = hub_.member((*session)->member());
+    const Stream& stream = (*session)->stream();
+    std::string line = "#" + std::to_string(slot) + " ";
+    line += stream.closed() ? "closed" : to_string(sys::peer_address(stream.fd()));
+    line.append(" nick=").append(member == nullptr ? "" : member->nick.text());
+    line.append(" framing=").append(name_of((*session)->framing()));
+    line.append(" format=").append(member == nullptr ? "" : word(member->dialect.format));
+    line.append(" rooms=").append(hub_.room_names((*session)->member()));
+    add(line, "queued_bytes", stream.output().bytes());
+    const Duration age = stream.blocked() && !stream.output().empty()
+                             ? loop_.now() - stream.blocked_since()
+                             : Duration::zero();
+    add(line, "unsent_ms",
+        static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::milliseconds>(age).count()));
+    return line;
 }
 
 } // namespace roomd

@@ -61,6 +61,14 @@ void Session::deliver(std::string_view bytes) {
     suspect(SlowPolicy::by_format);
 }
 
+void Session::deliver_direct(std::string_view bytes) {
+    if (server_->tracer().on()) {
+        server_->tracer().sent(key_.slot, member_, framing(), bytes);
+    }
+    stream_.send_direct(bytes);
+    suspect(SlowPolicy::by_format);
+}
+
 Outbox Session::outbox() {
     return {stream_, server_->limits(), server_->counters()};
 }
@@ -147,9 +155,15 @@ std::optional<TimePoint> Session::partial_since() {
 void Session::write_notice(Stream& /*stream*/, const std::vector<Lost>& lost, std::string& out) {
     const Member* const member = server_->hub().member(member_);
     const Dialect dialect{framing(), member != nullptr ? member->dialect.format : last_format_};
-    server_->counters().gaps += lost.size();
     for (const Lost& range : lost) {
-        encode(out, dialect, GapEvent{range.label.get()->text(), range.first, range.last});
+        const std::string_view room = range.label.get()->text();
+        if (range.count > 0) {
+            ++server_->counters().gaps;
+            encode(out, dialect, GapEvent{room, range.first, range.last});
+        }
+        if (range.state > 0) {
+            encode(out, dialect, StaleEvent{room});
+        }
     }
 }
 

@@ -138,6 +138,7 @@ public:
     void deliver(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to,
                  SlowPolicy policy) override;
     void deliver(std::string_view bytes) override;
+    void deliver_direct(std::string_view bytes) override;
     [[nodiscard]] bool congested() const override;
     void resume() override;
 
@@ -191,6 +192,7 @@ private:
     void run_own(const Stats& command);
     void run_own(const Trace& command);
     void run_own(const Conns& command);
+    void list_again();
 
     void go_on();
 

@@ -1,10 +1,40 @@
 #include "daemon/server.h"
 #include "daemon/session.h"
 
+#include <memory>
 #include <string>
 
 // Which commands a session may run, and those that are not the hub's.
 namespace roomd {
+
+namespace {
+
+/// Connections by slot, as many lines at once as a portion may have.
+class ConnsAnswer final : public LongAnswer {
+public:
+    explicit ConnsAnswer(Server& server) : server_(&server) {}
+
+    bool write_more(std::string& out, Dialect dialect, std::uint32_t bytes_max) override {
+        for (; next_ < server_->connection_slots(); ++next_) {
+            if (out.size() >= bytes_max) {
+                return true;
+            }
+            if (const std::string line = server_->connection_line(next_); !line.empty()) {
+                encode(out, dialect, DebugLine{"conn", line});
+                ++count_;
+            }
+        }
+        encode(out, dialect, ConnsReply{count_});
+        return false;
+    }
+
+private:
+    Server* server_;
+    std::uint32_t next_ = 0;
+    std::uint64_t count_ = 0;
+};
+
+} // namespace
 
 Session::Next Session::run(const Command& command, bool harmless) {
     if (!allowed(command)) {
@@ -85,11 +115,12 @@ void Session::run_own(const Trace& command) {
 }
 
 void Session::run_own(const Conns& /*command*/) {
-    const std::vector<std::string> lines = server_->connection_lines();
-    for (const std::string& line : lines) {
-        server_->hub().reply(member_, DebugLine{"conn", line});
-    }
-    server_->hub().reply(member_, ConnsReply{lines.size()});
+    server_->hub().answer_at_length(member_, std::make_unique<ConnsAnswer>(*server_));
+}
+
+// The list that another process had begun begins anew.
+void Session::list_again() {
+    server_->hub().answer_at_length(member_, std::make_unique<ConnsAnswer>(*server_), true);
 }
 
 void Session::run_own(const Stats& /*command*/) {

@@ -86,6 +86,9 @@ void Session::restore(Key key, const SavedSession& saved, const std::vector<Chun
     if (saved.member) {
         member_ = server_->hub().restore_member(*this, framing(), *saved.member, rooms);
         server_->tracer().set(member_, saved.member->traces);
+        if (saved.member->list == "conns") {
+            list_again();
+        }
         suspect(SlowPolicy::by_format);
     }
     if (saved.patience || !saved.output.empty() || saved.ending) {

@@ -36,6 +36,7 @@ struct SavedLost {
     std::uint64_t first;
     std::uint64_t last;
     std::uint64_t count;
+    std::uint64_t state = 0;
 };
 
 struct SavedMark {
@@ -67,6 +68,7 @@ struct SavedRoom {
     std::uint64_t empty_ms = 0;
     std::uint32_t crowd_joined = 0;
     std::uint32_t crowd_left = 0;
+    std::uint64_t owner = 0;
 };
 
 struct SavedReplay {
@@ -86,6 +88,10 @@ struct SavedMember {
     bool traces = false;
     std::vector<std::uint32_t> rooms = {}; // the last is the current one
     std::optional<SavedReplay> replay = {};
+    std::uint64_t owner = 0;
+    std::vector<std::string_view> ignored = {}; // folded nicks
+    std::string_view list = {};                 // "who", "rooms" or "conns": begins anew
+    std::string_view list_room = {};            // of "who", as it was asked for
 };
 
 /// How much of each patience is used up, in milliseconds.

@@ -56,7 +56,7 @@ bool check_chunk(const Snapshot& snapshot, const SavedChunk& chunk) {
     if (chunk.bytes.empty() || chunk.bytes.size() > UINT32_MAX / 2 || !chunk.lost.empty()) {
         return false;
     }
-    if (chunk.kind == ChunkKind::own) {
+    if (chunk.kind == ChunkKind::own || chunk.kind == ChunkKind::direct) {
         return chunk.marks.empty();
     }
     std::uint32_t end = 0;
@@ -85,12 +85,11 @@ bool check_replay(const Snapshot& snapshot, const SavedMember& member) {
     if (replay.room >= snapshot.rooms.size() || replay.first == 0 || replay.first > replay.next) {
         return false;
     }
-    const bool seated =
-        std::find(member.rooms.begin(), member.rooms.end(), replay.room) != member.rooms.end();
     const std::uint64_t said_until = snapshot.rooms[replay.room].next_id;
-    // One that has no end takes its seat when it has caught up: it must not have one.
+    // One that has no end goes on until it has caught up. Its seat is held until then; an earlier
+    // version has not taken it yet.
     if (replay.end == UINT64_MAX) {
-        return replay.join && !seated && replay.next <= said_until;
+        return replay.join && replay.next <= said_until;
     }
     return replay.next <= replay.end && replay.end <= said_until;
 }
@@ -111,7 +110,11 @@ bool check_member(const Snapshot& snapshot, const SavedSession& session) {
     if (twice || (!rooms.empty() && rooms.back() >= snapshot.rooms.size())) {
         return false;
     }
-    return !member.replay || check_replay(snapshot, member);
+    const bool good = std::all_of(member.ignored.begin(), member.ignored.end(),
+                                  [](auto name) { return !folded(name, NameKind::nick).empty(); });
+    const bool listed = member.list.empty() || member.list == "rooms" || member.list == "conns" ||
+                        (member.list == "who" && is_word(member.list_room));
+    return good && listed && (!member.replay || check_replay(snapshot, member));
 }
 
 // A queue is cut where units end, but for the one of which a part is sent; what is one reader's own
@@ -123,7 +126,7 @@ bool ends_well(const SavedChunk& chunk, const SavedWindow& window) {
     if (window.from >= window.to) {
         return false;
     }
-    return chunk.kind == ChunkKind::own
+    return chunk.kind == ChunkKind::own || chunk.kind == ChunkKind::direct
                ? window.to == chunk.bytes.size()
                : std::binary_search(chunk.marks.begin(), chunk.marks.end(), SavedMark{window.to, 0},
                                     [](const SavedMark& one, const SavedMark& other) {

@@ -30,6 +30,21 @@ bool read_lost(std::string_view body, std::vector<SavedLost>& lost) {
     return whole(in);
 }
 
+bool read_state_lost(std::string_view body, std::vector<SavedLost>& lost) {
+    BodyReader in(body);
+    while (!in.empty()) {
+        const std::uint32_t label = in.u32();
+        const std::uint64_t state = in.u64();
+        const auto found = std::find_if(lost.begin(), lost.end(), [label](const SavedLost& range) {
+            return range.label == label;
+        });
+        SavedLost& range =
+            found != lost.end() ? *found : lost.emplace_back(SavedLost{label, 0, 0, 0, 0});
+        range.state = state;
+    }
+    return whole(in);
+}
+
 bool read_chunk(std::string_view body, SavedChunk& chunk) {
     chunk.kind = ChunkKind::shared; // number 0, which is not written
     bool good = true;
@@ -50,6 +65,12 @@ bool read_chunk(std::string_view body, SavedChunk& chunk) {
             break;
         case Tag::chunk_lost:
             good = read_lost(in.body(), chunk.lost);
+            break;
+        case Tag::chunk_state_lost:
+            good = read_state_lost(in.body(), chunk.lost);
+            break;
+        case Tag::chunk_direct:
+            chunk.kind = ChunkKind::direct; // behind its kind
             break;
         default: // of a later version
             break;
@@ -98,6 +119,9 @@ bool read_room(std::string_view body, SavedRoom& room) {
             break;
         case Tag::room_crowd_left:
             room.crowd_left = narrow(in.number());
+            break;
+        case Tag::room_owner:
+            room.owner = in.number();
             break;
         default: // of a later version
             break;

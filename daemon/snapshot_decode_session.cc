@@ -107,6 +107,18 @@ bool read_member(std::string_view body, SavedMember& member) {
         case Tag::member_replay:
             good = read_replay(in.body(), member.replay.emplace());
             break;
+        case Tag::member_owner:
+            member.owner = in.number();
+            break;
+        case Tag::member_ignored:
+            member.ignored.push_back(in.body());
+            break;
+        case Tag::member_list:
+            member.list = in.body();
+            break;
+        case Tag::member_list_room:
+            member.list_room = in.body();
+            break;
         default: // of a later version
             break;
         }

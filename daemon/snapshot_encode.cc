@@ -18,7 +18,10 @@ namespace {
 
 void write_chunk(RecordWriter& out, const SavedChunk& chunk) {
     out.begin(Tag::chunk);
-    out.number(Tag::chunk_kind, static_cast<std::uint64_t>(chunk.kind));
+    // To a version that knows no other it is an answer: never dropped either.
+    const bool direct = chunk.kind == ChunkKind::direct;
+    out.number(Tag::chunk_kind, static_cast<std::uint64_t>(direct ? ChunkKind::own : chunk.kind));
+    out.number(Tag::chunk_direct, direct ? 1 : 0);
     out.number(Tag::chunk_label, chunk.label == no_index ? 0 : chunk.label + std::uint64_t{1});
     out.text(Tag::chunk_bytes, chunk.bytes);
     if (!chunk.marks.empty()) {
@@ -32,10 +35,20 @@ void write_chunk(RecordWriter& out, const SavedChunk& chunk) {
     if (!chunk.lost.empty()) {
         out.begin(Tag::chunk_lost);
         for (const SavedLost& lost : chunk.lost) {
-            out.u32(lost.label);
-            out.u64(lost.first);
-            out.u64(lost.last);
-            out.u64(lost.count);
+            if (lost.count > 0) {
+                out.u32(lost.label);
+                out.u64(lost.first);
+                out.u64(lost.last);
+                out.u64(lost.count);
+            }
+        }
+        out.end();
+        out.begin(Tag::chunk_state_lost);
+        for (const SavedLost& lost : chunk.lost) {
+            if (lost.state > 0) {
+                out.u32(lost.label);
+                out.u64(lost.state);
+            }
         }
         out.end();
     }
@@ -60,6 +73,7 @@ void write_room(RecordWriter& out, const SavedRoom& room) {
     out.number(Tag::room_empty_ms, room.empty_ms);
     out.number(Tag::room_crowd_joined, room.crowd_joined);
     out.number(Tag::room_crowd_left, room.crowd_left);
+    out.number(Tag::room_owner, room.owner);
     out.end();
 }
 

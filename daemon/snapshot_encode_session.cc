@@ -54,6 +54,12 @@ void write_member(RecordWriter& out, const SavedMember& member) {
         out.u8(member.replay->join ? 1 : 0);
         out.end();
     }
+    out.number(Tag::member_owner, member.owner);
+    for (const std::string_view folded : member.ignored) {
+        out.text(Tag::member_ignored, folded);
+    }
+    out.text(Tag::member_list, member.list);
+    out.text(Tag::member_list_room, member.list_room);
     out.end();
 }
 

@@ -38,8 +38,10 @@ enum class Tag : std::uint16_t {
     chunk_kind = 20,
     chunk_label = 21,
     chunk_bytes = 22,
-    chunk_marks = 23, // (u32 end, u64 number) ...
-    chunk_lost = 24,  // (u32 label, u64 first, u64 last, u64 count) ...
+    chunk_marks = 23,      // (u32 end, u64 number) ...
+    chunk_lost = 24,       // (u32 label, u64 first, u64 last, u64 count) ...
+    chunk_state_lost = 25, // (u32 label, u64 state) ...
+    chunk_direct = 26,     // 1: from another member, and chunk_kind says `own`
     // room
     room_name = 40,
     room_epoch = 41,
@@ -49,6 +51,7 @@ enum class Tag : std::uint16_t {
     room_empty_ms = 45,
     room_crowd_joined = 46,
     room_crowd_left = 47,
+    room_owner = 48,
     // session
     session_cookie = 60,
     session_uri = 61,
@@ -71,6 +74,10 @@ enum class Tag : std::uint16_t {
     member_flags = 92,
     member_rooms = 93,  // u32 ...
     member_replay = 94, // u32 room, u64 next, u64 end, u64 first, u8 join
+    member_owner = 95,
+    member_ignored = 96, // a folded nick; one record each
+    member_list = 97,    // the verb
+    member_list_room = 98,
     // listener
     listener_uri = 110,
     listener_address = 111,

@@ -44,6 +44,9 @@ constexpr std::array table = {
     row("stats", "usage: /stats", "Show the counters of this connection and of the server.",
         parse::parse_stats),
     row("help", "usage: /help [COMMAND]", "Show the commands, or one of them.", parse::parse_help),
+    row("ignore", "usage: /ignore NICK [off]", "Do not hear what somebody says to you alone.",
+        parse::parse_ignore),
+    row("ignores", "usage: /ignores", "List whom you ignore.", parse::parse_ignores),
     row("quit", "usage: /quit [TEXT]", "Leave all rooms and close the connection.",
         parse::parse_quit),
     row("trace", "usage: /trace on|off", "Show each payload in both directions as it was framed.",
@@ -76,8 +79,9 @@ bool is_aside(std::string_view payload) {
 std::string_view verb_of(const Command& command) {
     // In the order of the variant's alternatives; a test parses each usage and compares.
     static constexpr std::array<std::string_view, std::variant_size_v<Command>> verbs = {
-        "say", "hello", "format",  "nick", "join",  "leave", "say",  "me",    "msg",  "topic",
-        "who", "rooms", "history", "ping", "stats", "help",  "quit", "trace", "conns"};
+        "say",   "hello", "format", "nick",    "join",  "leave",   "say",
+        "me",    "msg",   "topic",  "who",     "rooms", "history", "ping",
+        "stats", "help",  "ignore", "ignores", "quit",  "trace",   "conns"};
     return verbs.at(command.index());
 }
 

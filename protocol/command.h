@@ -54,14 +54,17 @@ struct History { std::optional<std::string_view> room; ReplayFrom from; };
 struct Ping { std::string_view token; }; // at most token_bytes_max
 struct Stats {};
 struct Help { std::optional<std::string_view> command; }; // without '/'
+struct Ignore { std::string_view nick; bool on; };
+struct Ignores {};
 struct Quit { std::string_view text; }; // cut to reason_bytes_max
 struct Trace { bool on; };
 struct Conns {};
 
 // clang-format on
 
-using Command = std::variant<Text, Hello, SetFormat, SetNick, Join, Leave, Say, Me, Msg, Topic, Who,
-                             Rooms, History, Ping, Stats, Help, Quit, Trace, Conns>;
+using Command =
+    std::variant<Text, Hello, SetFormat, SetNick, Join, Leave, Say, Me, Msg, Topic, Who, Rooms,
+                 History, Ping, Stats, Help, Ignore, Ignores, Quit, Trace, Conns>;
 
 /// `verb`: the word behind '/', or "say" for a payload that is no command; for the err reply.
 /// `why`: static text, names the usage.

@@ -236,6 +236,23 @@ Result parse_help(std::string_view rest, bool /*has_rest*/) {
     return wrong ? misused : Result{Command{Help{command}}};
 }
 
+Result parse_ignore(std::string_view rest, bool /*has_rest*/) {
+    Words words = Words::only(rest);
+    const std::string_view nick = words.word();
+    if (nick.empty()) {
+        return misused;
+    }
+    if (words.empty()) {
+        return Command{Ignore{nick, true}};
+    }
+    const bool off = words.word() == "off" && words.empty();
+    return off ? Result{Command{Ignore{nick, false}}} : misused;
+}
+
+Result parse_ignores(std::string_view rest, bool /*has_rest*/) {
+    return no_arguments(Ignores{}, rest);
+}
+
 /// A goodbye that is too long is cut, not refused: who quits wants to be gone.
 Result parse_quit(std::string_view rest, bool /*has_rest*/) {
     return Command{Quit{cut_at_character(rest, reason_bytes_max)}};

@@ -32,6 +32,8 @@ inline constexpr std::string_view why_text_large = "a text this long does not fi
 [[nodiscard]] Result parse_ping(std::string_view rest, bool has_rest);
 [[nodiscard]] Result parse_stats(std::string_view rest, bool has_rest);
 [[nodiscard]] Result parse_help(std::string_view rest, bool has_rest);
+[[nodiscard]] Result parse_ignore(std::string_view rest, bool has_rest);
+[[nodiscard]] Result parse_ignores(std::string_view rest, bool has_rest);
 [[nodiscard]] Result parse_quit(std::string_view rest, bool has_rest);
 [[nodiscard]] Result parse_trace(std::string_view rest, bool has_rest);
 [[nodiscard]] Result parse_conns(std::string_view rest, bool has_rest);

@@ -67,6 +67,8 @@ struct CrowdEvent {
     std::uint64_t members;
 };
 struct GapEvent { std::string_view room; std::uint64_t first; std::uint64_t last; };
+/// Joins, parts, names or topics of the room were lost: its picture has to be asked for again.
+struct StaleEvent { std::string_view room; };
 struct ByeEvent { std::string_view code; std::string_view text; };
 
 /// Human line greeting when a line connection begins; other formats write nothing.
@@ -97,6 +99,8 @@ struct PingReply { std::string_view token; };
 struct StatsReply { std::string_view pairs; }; // K=V K=V ...
 /// nullptr: all of them, the debug ones too if `debug`.
 struct HelpReply { const CommandRow* command; bool debug; };
+struct IgnoreReply { std::string_view nick; bool on; };
+struct IgnoresReply { std::uint64_t count; std::string_view names; };
 struct TraceReply { bool on; };
 struct ConnsReply { std::uint64_t count; };
 /// A line of /trace or /conns: `trace TEXT`, `conn TEXT`; in human and plain just the text.
@@ -104,11 +108,12 @@ struct DebugLine { std::string_view verb; std::string_view text; };
 
 // clang-format on
 
-using Event = std::variant<SaidEvent, DirectEvent, JoinEvent, PartEvent, NickEvent, TopicEvent,
-                           CrowdEvent, GapEvent, ByeEvent, GreetingEvent, WelcomeReply, ErrorReply,
-                           FormatReply, NickReply, JoinReply, LeaveReply, SayReply, MsgReply,
-                           TopicReply, WhoReply, RoomsReply, HistoryReply, PingReply, StatsReply,
-                           HelpReply, TraceReply, ConnsReply, DebugLine>;
+using Event =
+    std::variant<SaidEvent, DirectEvent, JoinEvent, PartEvent, NickEvent, TopicEvent, CrowdEvent,
+                 GapEvent, StaleEvent, ByeEvent, GreetingEvent, WelcomeReply, ErrorReply,
+                 FormatReply, NickReply, JoinReply, LeaveReply, SayReply, MsgReply, TopicReply,
+                 WhoReply, RoomsReply, HistoryReply, PingReply, StatsReply, HelpReply, IgnoreReply,
+                 IgnoresReply, TraceReply, ConnsReply, DebugLine>;
 
 /// Appends the event, framed, to `out`. Appends nothing where the dialect does not show the event.
 /// Amortised one copy of the text; no other allocation than out's growth.

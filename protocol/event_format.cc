@@ -83,6 +83,12 @@ void EventFormat::operator()(const GapEvent& gap) const {
     pen.end();
 }
 
+void EventFormat::operator()(const StaleEvent& stale) const {
+    pen.begin(fields_bytes);
+    pen.words("stale", stale.room);
+    pen.end();
+}
+
 void EventFormat::operator()(const ByeEvent& bye) const {
     pen.begin(fields_bytes + bye.text.size());
     pen.words("bye", bye.code);
@@ -216,6 +222,19 @@ void EventFormat::operator()(const HelpReply& reply) const {
             }
         }
     }
+    pen.end();
+}
+
+void EventFormat::operator()(const IgnoreReply& reply) const {
+    begin_reply(0);
+    pen.words("ignore", reply.nick, reply.on ? "on" : "off");
+    pen.end();
+}
+
+void EventFormat::operator()(const IgnoresReply& reply) const {
+    begin_reply(reply.names.size());
+    pen.words("ignores", reply.count);
+    pen.tail(reply.names);
     pen.end();
 }
 

@@ -21,6 +21,7 @@ struct EventFormat {
     void operator()(const TopicEvent& topic) const;
     void operator()(const CrowdEvent& crowd) const;
     void operator()(const GapEvent& gap) const;
+    void operator()(const StaleEvent& stale) const;
     void operator()(const ByeEvent& bye) const;
     void operator()(const GreetingEvent& greeting) const;
     void operator()(const WelcomeReply& reply) const;
@@ -38,6 +39,8 @@ struct EventFormat {
     void operator()(const PingReply& reply) const;
     void operator()(const StatsReply& reply) const;
     void operator()(const HelpReply& reply) const;
+    void operator()(const IgnoreReply& reply) const;
+    void operator()(const IgnoresReply& reply) const;
     void operator()(const TraceReply& reply) const;
     void operator()(const ConnsReply& reply) const;
     void operator()(const DebugLine& line) const;
@@ -63,6 +66,7 @@ struct PlainFormat {
     void operator()(const HelpReply& reply) const;
     void operator()(const TraceReply& reply) const;
     void operator()(const ConnsReply& reply) const;
+    void operator()(const IgnoresReply& reply) const;
 
     // One overload each, not a template: the compiler asks what plain shows of a new event.
     void operator()(const JoinEvent& /*unused*/) const {}
@@ -76,6 +80,8 @@ struct PlainFormat {
     void operator()(const CrowdEvent& /*unused*/) const {}
 
     void operator()(const GapEvent& /*unused*/) const {}
+
+    void operator()(const StaleEvent& /*unused*/) const {}
 
     void operator()(const GreetingEvent& /*unused*/) const {}
 
@@ -94,6 +100,8 @@ struct PlainFormat {
     void operator()(const MsgReply& /*unused*/) const {}
 
     void operator()(const HistoryReply& /*unused*/) const {}
+
+    void operator()(const IgnoreReply& /*unused*/) const {}
 
 private:
     void verbatim(std::string_view text, bool harmless) const;

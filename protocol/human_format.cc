@@ -96,6 +96,10 @@ void HumanFormat::operator()(const GapEvent& gap) const {
            gap.room);
 }
 
+void HumanFormat::operator()(const StaleEvent& stale) const {
+    notice("you have missed who came, left or changed in ", stale.room, "; /who and /topic tell");
+}
+
 void HumanFormat::operator()(const ByeEvent& bye) const {
     const bool quit = bye.code == "quit" || bye.code == "end";
     pen.begin(fields_bytes + bye.text.size());
@@ -201,6 +205,18 @@ void HumanFormat::operator()(const HelpReply& reply) const {
         if (!row.debug || reply.debug) {
             notice(row.usage, " - ", row.help);
         }
+    }
+}
+
+void HumanFormat::operator()(const IgnoreReply& reply) const {
+    notice(reply.on ? "you ignore " : "you no longer ignore ", reply.nick);
+}
+
+void HumanFormat::operator()(const IgnoresReply& reply) const {
+    if (reply.count == 0) {
+        notice("you ignore nobody");
+    } else {
+        notice_text(reply.names, "you ignore (", reply.count, "): ");
     }
 }
 

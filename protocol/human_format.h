@@ -21,6 +21,7 @@ struct HumanFormat {
     void operator()(const TopicEvent& topic) const;
     void operator()(const CrowdEvent& crowd) const;
     void operator()(const GapEvent& gap) const;
+    void operator()(const StaleEvent& stale) const;
     void operator()(const ByeEvent& bye) const;
     void operator()(const GreetingEvent& greeting) const;
     void operator()(const WelcomeReply& reply) const;
@@ -38,6 +39,8 @@ struct HumanFormat {
     void operator()(const PingReply& reply) const;
     void operator()(const StatsReply& reply) const;
     void operator()(const HelpReply& reply) const;
+    void operator()(const IgnoreReply& reply) const;
+    void operator()(const IgnoresReply& reply) const;
     void operator()(const TraceReply& reply) const;
     void operator()(const ConnsReply& reply) const;
     void operator()(const DebugLine& line) const;

@@ -64,6 +64,10 @@ void PlainFormat::operator()(const HelpReply& reply) const {
     EventFormat{pen, false}(reply);
 }
 
+void PlainFormat::operator()(const IgnoresReply& reply) const {
+    EventFormat{pen, false}(reply);
+}
+
 void PlainFormat::operator()(const TraceReply& reply) const {
     EventFormat{pen, false}(reply);
 }

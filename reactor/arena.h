@@ -93,17 +93,21 @@ private:
 
 /// Units of one sequence that were dropped before they were sent. first..last may span units that
 /// were never meant for this reader; `count` is how many were dropped.
+/// `state` is how many uncounted ones (number 0) went: with these alone first, last and count are
+/// 0.
 struct Lost {
     LabelRef label;
     std::uint64_t first;
     std::uint64_t last;
     std::uint64_t count;
+    std::uint64_t state = 0;
 };
 
 enum class ChunkKind : std::uint8_t {
     shared, // units for many readers: may be dropped from a queue, unit by unit
     own,    // bytes for one reader: never dropped
-    notice  // no bytes yet: what was lost at this place of the queue
+    notice, // no bytes yet: what was lost at this place of the queue
+    direct  // as `own`, but it is no answer of the reader's: others have sent it
 };
 
 class Chunk {

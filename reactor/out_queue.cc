@@ -67,10 +67,10 @@ void OutQueue::pop_entry() {
     }
 }
 
-void OutQueue::append(Arena& arena, std::string_view bytes) {
+void OutQueue::append_as(ChunkKind kind, Arena& arena, std::string_view bytes) {
     const auto total = static_cast<std::uint32_t>(bytes.size());
     std::uint32_t grown = 0; // the next own chunk is twice the last
-    if (count_ > 0 && last().chunk->kind() == ChunkKind::own) {
+    if (count_ > 0 && last().chunk->kind() == kind) {
         Entry& tail = last();
         const std::size_t fits = std::min<std::size_t>(bytes.size(), tail.chunk->room());
         tail.chunk->append(bytes.substr(0, fits));
@@ -79,12 +79,12 @@ void OutQueue::append(Arena& arena, std::string_view bytes) {
         grown = std::min(tail.chunk->capacity() * 2, own_chunk_bytes_max);
     }
     bytes_ += total;
-    own_bytes_ += total;
+    own_bytes_ += kind == ChunkKind::own ? total : 0;
     if (bytes.empty()) {
         return;
     }
     const auto left = static_cast<std::uint32_t>(bytes.size());
-    ChunkRef chunk = arena.make(ChunkKind::own, std::max(left, grown));
+    ChunkRef chunk = arena.make(kind, std::max(left, grown));
     chunk->append(bytes);
     push_entry({std::move(chunk), 0, left});
 }
@@ -155,7 +155,7 @@ public:
     }
 
     std::vector<Entry> kept;
-    std::uint64_t dropped = 0;
+    Dropped dropped;
 
 private:
     std::uint32_t drop_units(const Entry& entry, std::uint32_t begin) {
@@ -166,10 +166,8 @@ private:
              ++index) {
             bytes_ -= marks[index].end - end;
             end = marks[index].end;
-            ++dropped;
-            if (marks[index].number != 0) {
-                tell(entry.chunk->label(), marks[index].number);
-            }
+            (marks[index].number != 0 ? dropped.messages : dropped.state) += 1;
+            tell(entry.chunk->label(), marks[index].number);
         }
         return end;
     }
@@ -181,12 +179,14 @@ private:
         std::vector<Lost>& lost = kept.back().chunk->lost();
         const auto found = std::find_if(lost.begin(), lost.end(),
                                         [&](const Lost& entry) { return entry.label == label; });
-        if (found == lost.end()) {
-            lost.push_back({label, number, number, 1});
-        } else {
-            found->last = number;
-            ++found->count;
+        Lost& range = found == lost.end() ? lost.emplace_back(Lost{label, 0, 0, 0, 0}) : *found;
+        if (number == 0) {
+            ++range.state;
+            return;
         }
+        range.first = range.count == 0 ? number : range.first;
+        range.last = number;
+        ++range.count;
     }
 
     Arena* arena_;
@@ -194,9 +194,9 @@ private:
     std::uint32_t bytes_left_;
 };
 
-std::uint64_t OutQueue::drop_oldest(Arena& arena, std::uint32_t bytes_left) {
+Dropped OutQueue::drop_oldest(Arena& arena, std::uint32_t bytes_left) {
     if (bytes_ <= bytes_left) {
-        return 0; // short enough: spare it the walk
+        return {}; // short enough: spare it the walk
     }
     Rebuild rebuild(arena, bytes_, bytes_left);
     while (count_ > 0) {

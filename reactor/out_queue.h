@@ -5,7 +5,7 @@
 // kernel.
 //
 // Invariants (check() asserts them):
-//   * bytes() is the sum of the windows; own_bytes() the part that belongs to this peer alone
+//   * bytes() is the sum of the windows; own_bytes() the part that answers this peer
 //   * a window that continues the last one is merged with it: a steady feed is one entry
 //   * only whole units of shared chunks are dropped; a unit whose first byte was sent is never
 //     dropped
@@ -26,6 +26,14 @@
 
 namespace roomd {
 
+/// Units that went.
+struct Dropped {
+    std::uint64_t messages = 0; // those with a number
+    std::uint64_t state = 0;    // those without
+
+    [[nodiscard]] bool any() const { return messages + state > 0; }
+};
+
 class OutQueue {
 public:
     OutQueue() = default;
@@ -38,7 +46,12 @@ public:
     OutQueue& operator=(const OutQueue&) = delete;
 
     /// Copies `bytes` behind what waits. Amortised O(bytes).
-    void append(Arena& arena, std::string_view bytes);
+    void append(Arena& arena, std::string_view bytes) { append_as(ChunkKind::own, arena, bytes); }
+
+    /// The same for what others have sent to this peer alone: not part of own_bytes().
+    void append_direct(Arena& arena, std::string_view bytes) {
+        append_as(ChunkKind::direct, arena, bytes);
+    }
 
     /// Adds the window [from, to) of a shared chunk; no copy. Both ends must be borders. O(1).
     void push(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to);
@@ -51,9 +64,8 @@ public:
     void consume(std::size_t bytes);
 
     /// Drops the oldest unsent units until at most `bytes_left` (of everything) wait, or nothing
-    /// can be dropped, and leaves notices in their place. Returns how many units went. O(entries +
-    /// units dropped).
-    std::uint64_t drop_oldest(Arena& arena, std::uint32_t bytes_left);
+    /// can be dropped, and leaves notices in their place. O(entries + units dropped).
+    Dropped drop_oldest(Arena& arena, std::uint32_t bytes_left);
 
     /// What was lost just before the next byte; nullptr when the head is no notice. Valid until
     /// the next non-const call.
@@ -106,6 +118,7 @@ private:
     };
     class Rebuild;
 
+    void append_as(ChunkKind kind, Arena& arena, std::string_view bytes);
     [[nodiscard]] Entry& last();
     [[nodiscard]] const Entry& at(std::size_t index) const;
 

@@ -113,6 +113,8 @@ public:
     /// Copies into the queue; written at a tick's end, before what all hear is written to others.
     /// Ignored once closing.
     void send(std::string_view bytes);
+    /// What others have sent to this peer alone: it is none of its answers.
+    void send_direct(std::string_view bytes);
     /// Queues a window of a shared chunk; written when its turn comes. Ignored once closing.
     void send(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to);
 
@@ -120,8 +122,8 @@ public:
 
     [[nodiscard]] const OutQueue& output() const { return output_; }
 
-    /// Drops the oldest unsent units, see OutQueue::drop_oldest. Returns how many.
-    std::uint64_t drop_oldest(std::uint32_t bytes_left);
+    /// Drops the oldest unsent units, see OutQueue::drop_oldest.
+    Dropped drop_oldest(std::uint32_t bytes_left);
 
     /// No reading until resumed; the owner is not called for input meanwhile.
     void pause_reading() { reading_paused_ = true; }

@@ -23,6 +23,14 @@ void Stream::send(std::string_view bytes) {
     dirty(Urgency::urgent);
 }
 
+void Stream::send_direct(std::string_view bytes) {
+    if (state_ != State::open || write_failed_ || bytes.empty()) {
+        return;
+    }
+    output_.append_direct(host_->arena, bytes);
+    dirty(Urgency::urgent);
+}
+
 void Stream::send(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to) {
     if (state_ != State::open || write_failed_ || from == to) {
         return;
@@ -31,7 +39,7 @@ void Stream::send(const ChunkRef& chunk, std::uint32_t from, std::uint32_t to) {
     dirty(Urgency::bulk);
 }
 
-std::uint64_t Stream::drop_oldest(std::uint32_t bytes_left) {
+Dropped Stream::drop_oldest(std::uint32_t bytes_left) {
     return output_.drop_oldest(host_->arena, bytes_left);
 }
 

@@ -209,7 +209,7 @@ class Udp(DaemonTest):
     def test_a_datagram_is_said_by_a_guest_named_after_its_address(self):
         daemon = self.start()
         ann = self.event(daemon, "ann", join="sensors")
-        for index, family, name in ((1, socket.AF_INET, "127.0.0.1-"), (2, socket.AF_INET6, "..1-")):
+        for index, family, name in ((1, socket.AF_INET, "127.0.0.1:"), (2, socket.AF_INET6, "[::1]:")):
             sensor = socket.socket(family, socket.SOCK_DGRAM)
             self.addCleanup(sensor.close)
             sensor.sendto("21.5 \u00b0C".encode(), daemon.address(index))

@@ -96,7 +96,8 @@ class MonitoringTest(DaemonTest):
         # Half of a histogram, what others are made of, and what is for looking into one thing.
         self.assertEqual({name for name in hidden if not name.endswith(("_count", "_sum"))},
                          {"roomd_history_bytes_max", "roomd_members", "roomd_commands_refused_total",
-                          "roomd_payloads_received_total", "roomd_datagrams_dropped_total"})
+                          "roomd_payloads_received_total", "roomd_datagrams_dropped_total",
+                          "roomd_state_dropped_total"})
 
     @needs("promtool", "prometheus")
     def test_promtool_accepts_rules_and_expressions(self):

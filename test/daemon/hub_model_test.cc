@@ -90,6 +90,10 @@ struct ModelRoom {
     TimePoint empty_since;
     std::uint64_t joined = 0;
     std::uint64_t left = 0;
+    std::uint64_t owner = 0;
+    std::uint64_t emptied = 0; // in the order of emptying
+    int renames_told = 0;
+    bool names_changed = false;
 
     [[nodiscard]] std::uint64_t next() const { return said.size() + 1; }
 };
@@ -101,7 +105,8 @@ struct ModelReplay {
     std::uint64_t end;
     std::uint64_t first;
     bool join;
-    bool live;
+    bool rejoin;
+    bool missed_state = false;
 };
 
 struct ModelMember {
@@ -113,6 +118,14 @@ struct ModelMember {
     bool ack = true;
     std::optional<ModelReplay> replay;
     std::deque<Segment> due;
+    std::optional<TimePoint> spoke = {};
+    std::vector<int> contacts = {}; // a ring
+    std::size_t next_contact = 0;
+
+    /// Its seat there is held while it is told what was said before.
+    [[nodiscard]] bool held_in(int room) const {
+        return replay && replay->join && replay->room == room;
+    }
 
     [[nodiscard]] bool hears_itself() const {
         return dialect.format == Format::plain || (dialect.format == Format::event && echo);
@@ -189,15 +202,67 @@ private:
     void announce(ModelRoom& room, const Event& event, int except) {
         for (const int id : room.members) {
             ModelMember& member = members_.at(id);
-            const std::string text = id == except ? "" : payload(member.dialect, event);
-            if (text.empty()) {
+            if (member.held_in(room.id)) {
+                member.replay->missed_state |= !std::holds_alternative<SaidEvent>(event);
                 continue;
             }
-            if (std::holds_alternative<NickEvent>(event)) {
-                last_segment(member).renames.insert(text);
-            } else {
+            const std::string text = id == except ? "" : payload(member.dialect, event);
+            if (!text.empty()) {
                 last_segment(member).of_rooms[room.id].push_back({text});
             }
+        }
+    }
+
+    /// A new name, for those in this room who have not heard of it in another.
+    void announce_renamed(int id, ModelRoom& room, const NickEvent& event, std::set<int>& told) {
+        for (const int other : room.members) {
+            ModelMember& member = members_.at(other);
+            if (member.held_in(room.id)) {
+                member.replay->missed_state = true;
+            } else if (told.insert(other).second && (other != id || member.hears_itself())) {
+                if (const std::string text = payload(member.dialect, event); !text.empty()) {
+                    last_segment(member).renames.insert(text);
+                }
+            }
+        }
+    }
+
+    bool tells_crowd(const ModelMember& member, ModelRoom& room) {
+        using std::chrono::duration_cast;
+        using std::chrono::seconds;
+        if (!member.spoke || duration_cast<seconds>(world_.now.time_since_epoch()) -
+                                     duration_cast<seconds>(member.spoke->time_since_epoch()) >
+                                 seconds(600)) {
+            return false;
+        }
+        if (room.renames_told < 10) {
+            ++room.renames_told;
+        } else {
+            room.names_changed = true;
+        }
+        return !room.names_changed;
+    }
+
+    void tell_contacts(int id, const NickEvent& event, const std::set<int>& told) {
+        for (const int other : members_.at(id).contacts) {
+            const auto found = members_.find(other);
+            if (other != id && found != members_.end() && !told.contains(other) &&
+                !found->second.person.ear->is_congested) {
+                expect_alone(found->second, event);
+            }
+        }
+    }
+
+    static void note_contact(ModelMember& member, int other) {
+        std::vector<int>& contacts = member.contacts;
+        if (std::find(contacts.begin(), contacts.end(), other) != contacts.end()) {
+            return;
+        }
+        if (contacts.size() < 8) {
+            contacts.push_back(other);
+            ++member.next_contact;
+        } else {
+            contacts.at(member.next_contact++ % 8) = other;
         }
     }
 
@@ -340,6 +405,10 @@ private:
                 room.joined = 0;
                 room.left = 0;
             }
+            room.renames_told = 0;
+            if (std::exchange(room.names_changed, false)) {
+                announce(room, StaleEvent{room.name}, -1);
+            }
             const bool idle = world_.now - room.empty_since >= std::chrono::seconds(60);
             it = room.members.empty() && idle ? rooms_.erase(it) : std::next(it);
         }
@@ -379,6 +448,7 @@ private:
         std::erase(member.rooms, room_id);
         if (room.members.empty()) {
             room.empty_since = world_.now;
+            room.emptied = ++emptied_;
         } else if (room.members.size() >= world_.limits.presence_members_max) {
             ++room.left;
         } else {
@@ -393,7 +463,8 @@ private:
             expect_error(member, "join", ErrorCode::too_many_rooms);
             return nullptr;
         }
-        ModelRoom* const room = make_room(name);
+        ModelRoom* const room =
+            make_room(name, (std::uint64_t{1} << 62U) | member.person.key.packed());
         if (room == nullptr) {
             expect_error(member, "join", ErrorCode::too_many_rooms);
             return nullptr;
@@ -412,20 +483,54 @@ private:
         return room;
     }
 
-    ModelRoom* make_room(const std::string& name) {
+    // Of those who hold most rooms, and an empty one, the oldest empty one.
+    std::map<int, ModelRoom>::iterator room_to_forget() {
+        std::map<std::uint64_t, std::size_t> held;
+        for (const auto& of_room : rooms_) {
+            ++held[of_room.second.owner];
+        }
+        auto chosen = rooms_.end();
+        for (auto it = rooms_.begin(); it != rooms_.end(); ++it) {
+            const ModelRoom& room = it->second;
+            if (!room.members.empty()) {
+                continue;
+            }
+            if (chosen == rooms_.end()) {
+                chosen = it;
+                continue;
+            }
+            const ModelRoom& best = chosen->second;
+            const std::size_t more = held.at(room.owner);
+            const std::size_t most = held.at(best.owner);
+            if (more != most ? more > most
+                             : (room.owner != best.owner ? room.owner < best.owner
+                                                         : room.emptied < best.emptied)) {
+                chosen = it;
+            }
+        }
+        return chosen;
+    }
+
+    ModelRoom* make_room(const std::string& name, std::uint64_t owner) {
         if (ModelRoom* const room = find_room(name); room != nullptr) {
             return room;
         }
         if (rooms_.size() >= world_.limits.rooms_max) {
-            return nullptr;
+            const auto ended = room_to_forget();
+            if (ended == rooms_.end()) {
+                return nullptr;
+            }
+            rooms_.erase(ended);
         }
         epoch_ = std::max(epoch_ + 1, world_.wall);
-        ModelRoom room{++ids_, name, base36(epoch_), {}, {}, 1, {}, world_.now};
+        ModelRoom room{++ids_, folded(name), base36(epoch_), {}, {}, 1, {}, world_.now};
+        room.owner = owner;
+        room.emptied = ++emptied_;
         return &rooms_.emplace(ids_, room).first->second;
     }
 
-    void expect_joined(int id, const ModelRoom& room) {
-        expect_alone(members_.at(id), JoinReply{room.name, room.epoch, room.first, room.next(),
+    void expect_joined(int id, const ModelRoom& room, const std::string& asked) {
+        expect_alone(members_.at(id), JoinReply{asked, room.epoch, room.first, room.next(),
                                                 room.members.size(), room.topic});
     }
 
@@ -446,15 +551,19 @@ private:
             std::erase(member.rooms, room->id);
             member.rooms.push_back(room->id);
         }
-        if (room != nullptr && command.from.index() != 0) {
-            world_.hub.apply(member.person.key, command);
-            begin_replay(id, *room, command.from, {room->id, room->name, 0, 0, 0, true, !seated});
+        const bool replays = room != nullptr && command.from.index() != 0;
+        world_.hub.apply(member.person.key, command);
+        ModelReplay replay{0, name, 0, 0, 0, true, seated};
+        if (replays && !place(id, *room, command.from, replay)) {
             return;
         }
-        world_.hub.apply(member.person.key, command);
         room = seated ? room : into(id, name);
-        if (room != nullptr) {
-            expect_joined(id, *room);
+        if (room != nullptr && replays) {
+            replay.room = room->id;
+            member.replay = replay;
+            hear_portion(id);
+        } else if (room != nullptr) {
+            expect_joined(id, *room, name);
         }
     }
 
@@ -473,17 +582,21 @@ private:
             from = Since{room.epoch, random_.below(room.next() + 2)};
         }
         world_.hub.apply(member.person.key, History{{}, from});
-        begin_replay(id, room, from, {room.id, room.name, 0, 0, 0, false, false});
+        ModelReplay replay{room.id, room.name, 0, 0, 0, false, false};
+        if (place(id, room, from, replay)) { // the hub has sent the first portion
+            member.replay = replay;
+            hear_portion(id);
+        }
     }
 
-    // The hub has the command already and has sent the first portion.
-    void begin_replay(int id, const ModelRoom& room, const ReplayFrom& from, ModelReplay replay) {
+    // Where the replay begins and ends; false: it is refused.
+    bool place(int id, const ModelRoom& room, const ReplayFrom& from, ModelReplay& replay) {
         ModelMember& member = members_.at(id);
         replay.first = 1;
         if (const Since* const since = std::get_if<Since>(&from); since != nullptr) {
             if (since->epoch == room.epoch && since->id >= room.next()) {
                 expect_error(member, replay.join ? "join" : "history", ErrorCode::bad_command);
-                return;
+                return false;
             }
             replay.first = since->epoch == room.epoch ? since->id + 1 : 1;
         } else {
@@ -493,8 +606,7 @@ private:
         }
         replay.next = replay.first;
         replay.end = room.next();
-        member.replay = replay;
-        hear_portion(id);
+        return true;
     }
 
     void go_on_replaying(int id, std::uint64_t bytes) {
@@ -517,7 +629,7 @@ private:
         }
         ModelRoom& room = found->second;
         room.empty_since = world_.now;
-        if (replay.live) {
+        if (replay.join) {
             replay.end = room.next();
         }
         std::deque<Item>& alone = last_segment(member).alone;
@@ -571,10 +683,11 @@ private:
             expect_alone(members_.at(id), HistoryReply{replay.name, replay.first, replay.next - 1});
             return;
         }
-        const ModelRoom* const room = replay.live ? into(id, replay.name) : find_room(replay.name);
-        if (room != nullptr) {
-            expect_joined(id, *room);
+        const ModelRoom& room = rooms_.at(replay.room);
+        if (replay.rejoin && replay.missed_state) {
+            expect_alone(members_.at(id), StaleEvent{room.name});
         }
+        expect_joined(id, room, replay.name);
     }
 
     void say(int id) {
@@ -597,10 +710,11 @@ private:
             expect_error(member, verb, unknown ? ErrorCode::no_room : ErrorCode::not_in_room);
             return;
         }
+        member.spoke = world_.now;
         const std::uint64_t number =
             publish(*room, member.nick, text, action, member.hears_itself() ? -1 : id);
         if (member.ack && member.dialect.format == Format::event) {
-            expect_alone(member, SayReply{verb, room->name, number});
+            expect_alone(member, SayReply{verb, named ? name : room->name, number});
         }
     }
 
@@ -619,12 +733,13 @@ private:
     void guest_says() {
         const std::string name = any_room_name();
         const std::string text = any_text();
-        const bool said = world_.hub.say_as_guest(name, "127.0.0.1-5", text, true);
-        ModelRoom* const room = make_room(name);
+        const bool said = world_.hub.say_as_guest(name, "127.0.0.1:5", text, true);
+        ModelRoom* const room = make_room(name, 0);
         CHECK(said == (room != nullptr));
         if (room != nullptr) {
             room->empty_since = world_.now;
-            publish(*room, "127.0.0.1-5", text, false, -1);
+            room->emptied = ++emptied_;
+            publish(*room, "127.0.0.1:5", text, false, -1);
         }
     }
 
@@ -644,7 +759,7 @@ private:
             return;
         }
         out_of(id, room->id, "left");
-        expect_alone(member, LeaveReply{room->name});
+        expect_alone(member, LeaveReply{named ? name : room->name});
     }
 
     bool take_nick(int id, const std::string& nick, std::string_view verb) {
@@ -656,12 +771,15 @@ private:
         }
         if (nick != member.nick) {
             const std::string old = std::exchange(member.nick, nick);
+            std::set<int> told;
             for (const int room_id : member.rooms) {
                 ModelRoom& room = rooms_.at(room_id);
-                if (room.members.size() <= world_.limits.presence_members_max) {
-                    announce_of(id, room, NickEvent{old, nick});
+                if (room.members.size() <= world_.limits.presence_members_max ||
+                    tells_crowd(member, room)) {
+                    announce_renamed(id, room, {old, nick}, told);
                 }
             }
+            tell_contacts(id, {old, nick}, told);
         }
         return true;
     }
@@ -722,6 +840,8 @@ private:
             return;
         }
         expect_alone(target, DirectEvent{world_.wall, member.nick, text});
+        note_contact(member, holder);
+        note_contact(target, id);
         if (member.ack) {
             expect_alone(member, MsgReply{target.nick});
         }
@@ -736,7 +856,7 @@ private:
             if (room == nullptr) {
                 expect_error(member, "topic", ErrorCode::no_room);
             } else {
-                expect_alone(member, TopicReply{room->name, room->topic, false});
+                expect_alone(member, TopicReply{name, room->topic, false});
             }
             return;
         }
@@ -749,7 +869,7 @@ private:
         }
         room->topic = text;
         announce_of(id, *room, TopicEvent{room->name, member.nick, text});
-        expect_alone(member, TopicReply{room->name, text, true});
+        expect_alone(member, TopicReply{name, text, true});
     }
 
     void who(int id) {
@@ -764,7 +884,7 @@ private:
         for (const int member : room->members) {
             names += (names.empty() ? "" : " ") + members_.at(member).nick;
         }
-        expect_alone(members_.at(id), WhoReply{room->name, room->members.size(), names, true},
+        expect_alone(members_.at(id), WhoReply{name, room->members.size(), names, true},
                      Match::words);
     }
 
@@ -844,6 +964,7 @@ private:
     std::uint64_t guests_ = 0;
     std::uint64_t texts_ = 0;
     std::uint64_t epoch_ = 0;
+    std::uint64_t emptied_ = 0;
     std::uint64_t checked_ = 0;
     int ids_ = 0;
 };

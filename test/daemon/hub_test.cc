@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,7 @@ public:
                  SlowPolicy /*policy*/) override {
         queue.push(chunk, from, to);
         if (queue.bytes() > bytes_max) {
-            dropped += queue.drop_oldest(*arena_, bytes_max / 2);
+            dropped += queue.drop_oldest(*arena_, bytes_max / 2).messages;
         }
         queue.check();
     }
@@ -64,8 +65,14 @@ public:
             if (const std::vector<Lost>* const lost = queue.notice(); lost != nullptr) {
                 std::string words;
                 for (const Lost& range : *lost) {
-                    encode(words, {Framing::frame, Format::event},
-                           GapEvent{range.label.get()->text(), range.first, range.last});
+                    const std::string_view room = range.label.get()->text();
+                    if (range.count > 0) {
+                        encode(words, {Framing::frame, Format::event},
+                               GapEvent{room, range.first, range.last});
+                    }
+                    if (range.state > 0) {
+                        encode(words, {Framing::frame, Format::event}, StaleEvent{room});
+                    }
                 }
                 queue.resolve_notice(*arena_, words);
             }
@@ -124,6 +131,186 @@ TEST_CASE("Hub: work is counted where it is done, and taken once") {
     CHECK(twice < 2 * said);           // once in a tick
     CHECK(list > 2 * crowd.size());
     CHECK(costly > cheap + 30);
+}
+
+// --- who pays for what all share ---
+
+TEST_CASE("Hub: who fills the table of rooms loses the oldest of its own, and nobody is refused") {
+    HubWorld world;
+    world.limits.rooms_max = 10;
+    const Person ann = world.program("ann");
+    world.hub.apply(ann.key, Join{"quiet", {}});
+    world.hub.apply(ann.key, Leave{"quiet"});
+    const Person mal = world.program("mal");
+    for (int number = 0; number < 100; ++number) {
+        const std::string room = "r" + std::to_string(number);
+        world.hub.apply(mal.key, Join{room, {}});
+        world.hub.apply(mal.key, Leave{room});
+    }
+    CHECK(world.hub.room_count() == 10);
+    CHECK(world.hub.has_room("quiet")); // older, but of somebody who holds less
+    CHECK(world.hub.has_room("r99"));
+    CHECK_FALSE(world.hub.has_room("r90"));
+    world.hub.apply(ann.key, Join{"ops", {}});
+    CHECK(beginning(last(ann), 3) == "ok join ops");
+    world.hub.check();
+}
+
+TEST_CASE("Hub: rooms of the configuration and of listeners can always be made") {
+    HubWorld world;
+    world.limits.rooms_max = 2;
+    world.hub.configure("roomd", "1.0", {spec("ops", SlowPolicy::by_format)}, {"Lobby"});
+    const Person mal = world.program("mal", {"a", "b"});
+    const Person ann = world.program("ann");
+    world.hub.apply(ann.key, Join{"c", {}});
+    CHECK(beginning(last(ann), 3) == "err join too_many_rooms");
+    for (const std::string room : {"ops", "lobby"}) {
+        CHECK(world.hub.has_room(room));
+        world.hub.apply(ann.key, Join{room, {}});
+        CHECK(beginning(last(ann), 3) == "ok join " + room);
+        world.hub.apply(ann.key, Leave{room});
+    }
+    world.hub.apply(mal.key, Leave{"a"});
+    world.hub.apply(mal.key, Join{"d", {}}); // over the limit by the two: one makes room
+    CHECK(world.hub.has_room("ops"));
+    CHECK(world.hub.has_room("lobby"));
+    world.hub.check();
+}
+
+TEST_CASE("Hub: who fills the histories of all rooms loses its own") {
+    HubWorld world;
+    world.limits.history_total_bytes_max = 512 * 1024;
+    const Person ann = world.program("ann", {"team"});
+    for (int number = 0; number < 50; ++number) {
+        world.say(ann, "team", "important " + std::to_string(number));
+    }
+    const Person mal = world.program("mal", {"junk1", "junk2", "junk3"});
+    for (int number = 0; number < 600; ++number) {
+        world.say(mal, "junk" + std::to_string(number % 3 + 1), std::string(4000, 'z'));
+        world.say(ann, "team", "more");
+    }
+    world.tick();
+    CHECK(world.hub.history_bytes() <= world.limits.history_total_bytes_max);
+    static_cast<void>(ann.take());
+    world.hub.apply(ann.key, History{"team", Last{650}});
+    while (world.hub.continue_replay(ann.key, 100'000)) {
+    }
+    CHECK(ann.take().size() == 651);
+}
+
+// --- one event for one thing ---
+
+TEST_CASE("Hub: one new name is one event for each member, however many rooms they share") {
+    HubWorld world;
+    const Person ann = world.program("ann", {"a", "b", "c"});
+    const Person bob = world.program("bob", {"b", "a", "c"});
+    const Person eve = world.program("eve", {"c"});
+    world.tick();
+    static_cast<void>(ann.take());
+    static_cast<void>(bob.take());
+    static_cast<void>(eve.take());
+    world.hub.apply(ann.key, SetNick{"anna"});
+    world.say(ann, "b", "hello");
+    world.tick();
+    const Payloads heard = bob.take();
+    REQUIRE(heard.size() == 2);
+    CHECK(heard.at(0) == "nick ann anna");
+    CHECK(heard.at(1).starts_with("msg b 1 "));
+    CHECK(eve.take() == Payloads{"nick ann anna"});
+    CHECK(ann.take() == Payloads{"ok nick anna", "ok say b 1"});
+}
+
+TEST_CASE("Hub: a crowd is told the new names of those it has heard, up to a number, then stale") {
+    HubWorld world;
+    world.limits.presence_members_max = 2;
+    const Person ann = world.program("ann", {"hall"});
+    const Person bob = world.program("bob", {"hall"});
+    const Person eve = world.program("eve", {"hall"});
+    world.second();
+    static_cast<void>(bob.take());
+    world.hub.apply(eve.key, SetNick{"eva"}); // has never said a word
+    world.tick();
+    CHECK(bob.take().empty());
+    world.hub.apply(eve.key, Msg{"bob", "psst"}); // but bob knows it from here on
+    world.hub.apply(eve.key, SetNick{"evi"});
+    CHECK(bob.take().back() == "nick eva evi");
+    world.say(ann, "hall", "hello");
+    for (int number = 0; number < 30; ++number) {
+        world.hub.apply(ann.key, SetNick{"ann" + std::to_string(number)});
+    }
+    world.tick();
+    CHECK(bob.take().size() == 11);
+    world.second();
+    CHECK(bob.take() == Payloads{"stale hall"});
+}
+
+// --- whom one does not want to hear ---
+
+TEST_CASE("Hub: who is ignored is not heard in private, whatever it calls itself") {
+    HubWorld world;
+    const Person ann = world.program("ann");
+    const Person mal = world.program("mal");
+    world.hub.apply(ann.key, Ignore{"MAL", true});
+    CHECK(last(ann) == "ok ignore MAL on");
+    world.hub.apply(mal.key, Msg{"ann", "one"});
+    CHECK(last(mal) == "ok msg ann"); // it does not learn of it
+    world.hub.apply(mal.key, SetNick{"other"});
+    world.hub.apply(mal.key, Msg{"ann", "two"});
+    CHECK(ann.take().empty());
+    world.hub.apply(ann.key, Ignores{});
+    CHECK(last(ann) == "ok ignores 1 other");
+    world.hub.apply(ann.key, Ignore{"other", false});
+    world.hub.apply(mal.key, Msg{"ann", "three"});
+    CHECK(last(ann).ends_with(" other three"));
+    for (int number = 0; number < 100; ++number) {
+        world.hub.apply(ann.key, Ignore{"n" + std::to_string(number), true});
+    }
+    static_cast<void>(ann.take());
+    world.hub.apply(ann.key, Ignore{"onemore", true});
+    CHECK(beginning(last(ann), 3) == "err ignore full");
+}
+
+// --- lists ---
+
+TEST_CASE("Hub: a long list comes in portions, each member once, whoever comes and goes") {
+    HubWorld world;
+    world.limits.members_per_room_max = 5000;
+    world.limits.reply_bytes_max = 8000;
+    std::vector<Person> crowd;
+    for (int number = 0; number < 2000; ++number) {
+        Person person = world.enter(Framing::frame, Format::plain);
+        world.hub.apply(person.key, Join{"hall", {}});
+        crowd.push_back(std::move(person));
+    }
+    const Person ann = world.program("ann");
+    world.hub.apply(ann.key, Who{"hall"});
+    std::set<std::string> names;
+    std::size_t listed = 0;
+    std::size_t gone = 0;
+    std::string reply;
+    bool more = true;
+    while (more) {
+        CHECK(ann.ear->heard.size() < 9000);
+        for (const std::string& payload : ann.take()) {
+            const ParsedEvent event = parse_event(payload);
+            reply = payload;
+            std::string_view rest = event.text;
+            while (!rest.empty()) {
+                const std::size_t end = std::min(rest.find(' '), rest.size());
+                names.emplace(rest.substr(0, end));
+                ++listed;
+                rest.remove_prefix(std::min(end + 1, rest.size()));
+            }
+        }
+        world.hub.leave(crowd.at(gone).key, "quit"); // the last seat moves to its place
+        ++gone;
+        more = world.hub.replaying(ann.key);
+        static_cast<void>(world.hub.continue_replay(ann.key, 8000));
+        world.tick();
+    }
+    CHECK(listed == names.size());
+    CHECK(names.size() >= 2000 - gone);
+    CHECK(reply.starts_with("ok who hall " + std::to_string(listed) + " "));
 }
 
 // --- names ---
@@ -216,7 +403,7 @@ TEST_CASE("Hub: there are so many rooms and no more, until an empty one has been
     const Person ann = world.program("ann", {"a", "b"});
     world.hub.apply(ann.key, Join{"c", {}});
     CHECK(beginning(last(ann), 3) == "err join too_many_rooms");
-    CHECK_FALSE(world.hub.say_as_guest("c", "127.0.0.1-5", "hello", true));
+    CHECK_FALSE(world.hub.say_as_guest("c", "127.0.0.1:5", "hello", true));
     world.hub.apply(ann.key, Leave{"a"});
     world.second(seconds(59));
     CHECK(world.hub.room_count() == 2);
@@ -371,12 +558,12 @@ TEST_CASE("Hub: who would hear a text is asked for by the room's name in any cas
 
 TEST_CASE("Hub: what is said by datagram has an id like any other, and makes its room") {
     HubWorld world;
-    CHECK(world.hub.say_as_guest("r", "127.0.0.1-5", "unheard", true));
+    CHECK(world.hub.say_as_guest("r", "127.0.0.1:5", "unheard", true));
     const Person ann = world.program("ann", {"r"});
-    CHECK(world.hub.say_as_guest("R", "127.0.0.1-5", "heard", true));
+    CHECK(world.hub.say_as_guest("R", "127.0.0.1:5", "heard", true));
     world.tick();
     CHECK(beginning(last(ann), 3) == "msg r 2");
-    CHECK_FALSE(world.hub.say_as_guest("no room", "127.0.0.1-5", "x", true));
+    CHECK_FALSE(world.hub.say_as_guest("no room", "127.0.0.1:5", "x", true));
 }
 
 TEST_CASE("Hub: a room forgotten and made again is a new epoch, even within a millisecond") {
@@ -427,7 +614,7 @@ TEST_CASE(
         const std::string room = "r" + std::to_string(number);
         people.push_back(world.program("p" + std::to_string(number), {room}));
         people.back().ear->slow = true;
-        CHECK(world.hub.say_as_guest(room, "127.0.0.1-5", std::string(60'000, 'x'), true));
+        CHECK(world.hub.say_as_guest(room, "127.0.0.1:5", std::string(60'000, 'x'), true));
     }
     world.tick();
     CHECK(world.arena.bytes_pinned() > 50 * 60'000);
@@ -530,10 +717,10 @@ TEST_CASE("Hub: a datagram cannot wait, so a waiting room does not take it") {
     world.reconfigure({spec("pipe", SlowPolicy::wait)});
     const Person bob = world.program("bob", {"lobby", "pipe"});
     world.hub.set_blocked(bob.key, true);
-    CHECK_FALSE(world.hub.say_as_guest("pipe", "127.0.0.1-5", "lost", true));
-    CHECK(world.hub.say_as_guest("lobby", "127.0.0.1-5", "heard", true));
+    CHECK_FALSE(world.hub.say_as_guest("pipe", "127.0.0.1:5", "lost", true));
+    CHECK(world.hub.say_as_guest("lobby", "127.0.0.1:5", "heard", true));
     world.hub.set_blocked(bob.key, false);
-    CHECK(world.hub.say_as_guest("pipe", "127.0.0.1-5", "heard too", true));
+    CHECK(world.hub.say_as_guest("pipe", "127.0.0.1:5", "heard too", true));
     world.tick();
     CHECK(beginning(last(bob), 3) == "msg pipe 1"); // the id of what was not taken is not missing
 }

@@ -19,8 +19,8 @@
 namespace roomd::test {
 
 inline auto fields(const SavedLost& of) {
-    const auto& [label, first, last, count] = of;
-    return std::tie(label, first, last, count);
+    const auto& [label, first, last, count, state] = of;
+    return std::tie(label, first, last, count, state);
 }
 
 inline auto fields(const SavedMark& of) {
@@ -45,8 +45,8 @@ inline auto fields(const HistoryEntry& of) {
 }
 
 inline auto fields(const SavedRoom& of) {
-    const auto& [name, epoch, topic, next_id, history, empty_ms, joined, left] = of;
-    return std::tie(name, epoch, topic, next_id, history, empty_ms, joined, left);
+    const auto& [name, epoch, topic, next_id, history, empty_ms, joined, left, owner] = of;
+    return std::tie(name, epoch, topic, next_id, history, empty_ms, joined, left, owner);
 }
 
 inline auto fields(const SavedReplay& of) {
@@ -55,8 +55,10 @@ inline auto fields(const SavedReplay& of) {
 }
 
 inline auto fields(const SavedMember& of) {
-    const auto& [nick, format, single_script, echo, ack, traces, rooms, replay] = of;
-    return std::tie(nick, format, single_script, echo, ack, traces, rooms, replay);
+    const auto& [nick, format, single_script, echo, ack, traces, rooms, replay, owner, ignored,
+                 list, list_room] = of;
+    return std::tie(nick, format, single_script, echo, ack, traces, rooms, replay, owner, ignored,
+                    list, list_room);
 }
 
 inline auto fields(const SavedPatience& of) {
@@ -103,9 +105,11 @@ inline auto fields(const SavedTraffic& of) {
 
 inline auto fields(const Counters& of) {
     const auto& [accepted, refused, closed, payloads, commands_refused, said, datagrams,
-                 datagrams_dropped, delivered, dropped, gaps, accept_errors, hits, closes] = of;
+                 datagrams_dropped, delivered, dropped, state_dropped, gaps, accept_errors, hits,
+                 closes] = of;
     return std::tie(accepted, refused, closed, payloads, commands_refused, said, datagrams,
-                    datagrams_dropped, delivered, dropped, gaps, accept_errors, hits, closes);
+                    datagrams_dropped, delivered, dropped, state_dropped, gaps, accept_errors, hits,
+                    closes);
 }
 
 inline auto fields(const Snapshot& of) {

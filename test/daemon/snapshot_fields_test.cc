@@ -40,11 +40,12 @@ public:
         snapshot.labels = {"lobby", "ops"};
         snapshot.chunks = {{ChunkKind::shared, 1, "one|two|three", {{4, 7}, {8, 0}, {13, 9}}, {}},
                            {ChunkKind::own, no_index, "an answer", {}, {}},
-                           {ChunkKind::notice, 0, {}, {}, {{1, 3, 6, 2}, {0, 1, 1, 1}}}};
+                           {ChunkKind::notice, 0, {}, {}, {{1, 3, 6, 2, 4}, {0, 0, 0, 0, 5}}},
+                           {ChunkKind::direct, no_index, "a word", {}, {}}};
         const HistoryEntry said{0, 1'700'000'000'000, "ann", "good morning", false, true};
         const HistoryEntry done{0, 1'700'000'000'001, "bob", "waves\x07", true, false};
-        snapshot.rooms = {{"Lobby", "k3", "Release at five", 40, {said, done}, 0, 5, 6},
-                          {"ops", "k4", {}, 2, {}, 61'000, 0, 0}};
+        snapshot.rooms = {{"Lobby", "k3", "Release at five", 40, {said, done}, 0, 5, 6, 7},
+                          {"ops", "k4", {}, 2, {}, 61'000, 0, 0, 0}};
         for (std::size_t number = 0; number < 16; ++number) {
             add_member(number);
             add_silent(number);
@@ -95,6 +96,11 @@ private:
         member.echo = flag(number, 1);
         member.ack = flag(number, 2);
         member.traces = flag(number, 3);
+        member.owner = number * 3;
+        member.ignored = number == 6 ? std::vector<std::string_view>{"mal", "spam"}
+                                     : std::vector<std::string_view>{};
+        member.list = number == 2 ? "who" : number == 4 ? "rooms" : "";
+        member.list_room = number == 2 ? "Ops" : "";
         session.stream.write_failed = number == 3; // nothing waits for it
         if (number % 2 == 0) {
             member.rooms = {1, 0};

@@ -229,12 +229,26 @@ TEST_CASE("Command: no text is longer than a frame can carry") {
 
 TEST_CASE("Command: every row of the table parses, under its own verb") {
     const std::pair<const char*, const char*> examples[] = {
-        {"hello", "/hello 1"}, {"format", "/format human"}, {"nick", "/nick a"},
-        {"join", "/join a"},   {"leave", "/leave"},         {"say", "/say a b"},
-        {"me", "/me a"},       {"msg", "/msg a b"},         {"topic", "/topic"},
-        {"who", "/who"},       {"rooms", "/rooms"},         {"history", "/history"},
-        {"ping", "/ping"},     {"stats", "/stats"},         {"help", "/help"},
-        {"quit", "/quit"},     {"trace", "/trace on"},      {"conns", "/conns"},
+        {"hello", "/hello 1"},
+        {"format", "/format human"},
+        {"nick", "/nick a"},
+        {"join", "/join a"},
+        {"leave", "/leave"},
+        {"say", "/say a b"},
+        {"me", "/me a"},
+        {"msg", "/msg a b"},
+        {"topic", "/topic"},
+        {"who", "/who"},
+        {"rooms", "/rooms"},
+        {"history", "/history"},
+        {"ping", "/ping"},
+        {"stats", "/stats"},
+        {"help", "/help"},
+        {"quit", "/quit"},
+        {"trace", "/trace on"},
+        {"conns", "/conns"},
+        {"ignore", "/ignore a off"},
+        {"ignores", "/ignores"},
     };
     CHECK(std::size(examples) == command_table().size());
     for (const auto& example : examples) {

@@ -62,7 +62,8 @@ public:
     }
 
     void drop(std::uint32_t bytes_left) {
-        const std::uint64_t dropped = queue_.drop_oldest(arena_, bytes_left);
+        const Dropped units = queue_.drop_oldest(arena_, bytes_left);
+        const std::uint64_t dropped = units.messages + units.state;
         expect(dropped == drop_from_model(bytes_left));
         dropped_ += dropped;
         compare();
@@ -238,7 +239,7 @@ private:
     static bool equal(const std::vector<Lost>& left, const std::vector<Lost>& right) {
         return std::ranges::equal(left, right, [](const Lost& one, const Lost& other) {
             return one.label == other.label && one.first == other.first && one.last == other.last &&
-                   one.count == other.count;
+                   one.count == other.count && one.state == other.state;
         });
     }
 
@@ -254,9 +255,7 @@ private:
             }
             total -= item.unsent.size();
             ++dropped;
-            if (item.number != 0) {
-                tell(kept, item);
-            }
+            tell(kept, item);
         }
         model_ = std::move(kept);
         return dropped;
@@ -267,14 +266,19 @@ private:
             kept.push_back({Kind::notice, "", 0, 0, 0, {}});
         }
         const LabelRef& label = rooms_[item.room].label;
-        for (Lost& lost : kept.back().lost) {
-            if (lost.label == label) {
-                lost.last = item.number;
-                ++lost.count;
-                return;
-            }
+        std::vector<Lost>& lost = kept.back().lost;
+        auto found =
+            std::ranges::find_if(lost, [&](const Lost& one) { return one.label == label; });
+        if (found == lost.end()) {
+            found = lost.insert(lost.end(), Lost{label, 0, 0, 0, 0});
         }
-        kept.back().lost.push_back({label, item.number, item.number, 1});
+        if (item.number == 0) {
+            ++found->state;
+            return;
+        }
+        found->first = found->count == 0 ? item.number : found->first;
+        found->last = item.number;
+        ++found->count;
     }
 
     [[nodiscard]] std::size_t model_bytes() const {

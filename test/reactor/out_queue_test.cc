@@ -102,7 +102,7 @@ TEST_CASE("OutQueue: a notice stands exactly where the units were that it tells 
     queue.append(arena, "before|");
     queue.push(chunk, 0, 50);
     queue.append(arena, "|after");
-    CHECK(queue.drop_oldest(arena, 43) == 2);
+    CHECK(queue.drop_oldest(arena, 43).messages == 2);
     queue.check();
     CHECK(queue.notice() == nullptr);
     CHECK(shown(queue) == "before|");
@@ -131,8 +131,8 @@ TEST_CASE("OutQueue: a later loss beside an earlier one is told with it, each se
     queue.push(in_ops, 20, 30);
     queue.push(in_lobby, 30, 40); // 2 and 3 were not meant for this one
     queue.push(in_ops, 30, 40);
-    CHECK(queue.drop_oldest(arena, 30) == 1);
-    CHECK(queue.drop_oldest(arena, 15) == 2);
+    CHECK(queue.drop_oldest(arena, 30).messages == 1);
+    CHECK(queue.drop_oldest(arena, 15).messages == 2);
     REQUIRE(queue.notice() != nullptr);
     REQUIRE(queue.notice()->size() == 2);
     CHECK(queue.notice()->at(0).label == lobby);
@@ -155,7 +155,7 @@ TEST_CASE("OutQueue: a unit of which a byte was sent is sent to its end") {
         queue.push(chunk, 0, 30);
         queue.consume(sent);
         const std::uint32_t half = (10 - sent % 10) % 10;
-        CHECK(queue.drop_oldest(arena, 0) == (30 - sent) / 10);
+        CHECK(queue.drop_oldest(arena, 0).messages == (30 - sent) / 10);
         CHECK(queue.bytes() == half);
         CHECK(shown(queue) == std::string("1234567890").substr(10 - half, half - (half > 0)) +
                                   (half > 0 ? std::to_string(sent / 10) : ""));
@@ -163,14 +163,51 @@ TEST_CASE("OutQueue: a unit of which a byte was sent is sent to its end") {
     }
 }
 
-TEST_CASE("OutQueue: units that nobody counts are dropped without a word") {
+TEST_CASE("OutQueue: units without a number are counted apart, and told of") {
     Arena arena;
     OutQueue queue;
-    const ChunkRef chunk = arena.make(ChunkKind::shared, 256, LabelRef("lobby"));
-    write_unit(chunk, "typing", 0);
-    queue.push(chunk, 0, 6);
-    CHECK(queue.drop_oldest(arena, 0) == 1);
-    CHECK(queue.empty());
+    const LabelRef lobby("lobby");
+    const ChunkRef chunk = arena.make(ChunkKind::shared, 256, lobby);
+    write_unit(chunk, "joined", 0);
+    write_unit(chunk, "said", 7);
+    write_unit(chunk, "left", 0);
+    queue.push(chunk, 0, 14);
+    const Dropped first = queue.drop_oldest(arena, 8);
+    CHECK(first.messages == 0);
+    CHECK(first.state == 1);
+    REQUIRE(queue.notice() != nullptr);
+    CHECK(queue.notice()->at(0).label == lobby);
+    CHECK(queue.notice()->at(0).count == 0);
+    CHECK(queue.notice()->at(0).state == 1);
+    const Dropped rest = queue.drop_oldest(arena, 0);
+    CHECK(rest.messages == 1);
+    CHECK(rest.state == 1);
+    REQUIRE(queue.notice()->size() == 1);
+    CHECK(queue.notice()->at(0).first == 7);
+    CHECK(queue.notice()->at(0).last == 7);
+    CHECK(queue.notice()->at(0).state == 2);
+    queue.check();
+}
+
+TEST_CASE("OutQueue: what others send to this peer alone is no answer of its own, nor dropped") {
+    Arena arena;
+    OutQueue queue;
+    const ChunkRef chunk = units_of_ten(arena, LabelRef("lobby"), 1);
+    queue.append(arena, "answer ");
+    queue.append_direct(arena, "psst ");
+    queue.push(chunk, 0, 10);
+    queue.append_direct(arena, "hey ");
+    queue.append_direct(arena, "you ");
+    CHECK(queue.entries() == 4);
+    CHECK(queue.own_bytes() == 7);
+    CHECK(queue.bytes() == 30);
+    CHECK(queue.drop_oldest(arena, 0).messages == 1);
+    queue.check();
+    queue.consume(7);
+    CHECK(queue.own_bytes() == 0);
+    queue.consume(5);
+    queue.resolve_notice(arena, "");
+    CHECK(shown(queue) == "hey you ");
     queue.check();
 }
 
@@ -180,10 +217,10 @@ TEST_CASE("OutQueue: a queue that is short enough loses nothing, and own bytes a
     const ChunkRef chunk = units_of_ten(arena, LabelRef("lobby"), 2);
     queue.append(arena, "own");
     queue.push(chunk, 0, 20);
-    CHECK(queue.drop_oldest(arena, 23) == 0);
+    CHECK(queue.drop_oldest(arena, 23).messages == 0);
     CHECK(queue.notice() == nullptr);
-    CHECK(queue.drop_oldest(arena, 22) == 1);
-    CHECK(queue.drop_oldest(arena, 0) == 1);
+    CHECK(queue.drop_oldest(arena, 22).messages == 1);
+    CHECK(queue.drop_oldest(arena, 0).messages == 1);
     CHECK(queue.bytes() == 3);
     CHECK(shown(queue) == "own");
 }

@@ -198,7 +198,7 @@ TEST_CASE("Stream: units, half a unit and the word for lost ones come in their o
     }
     REQUIRE(world.until([&] { return line.stream.blocked(); }));
     const std::uint32_t waiting = line.stream.output().bytes();
-    const auto dropped = static_cast<std::size_t>(line.stream.drop_oldest(waiting / 2));
+    const auto dropped = static_cast<std::size_t>(line.stream.drop_oldest(waiting / 2).messages);
     REQUIRE(dropped > 1);
     line.stream.send("own");
     const std::size_t begun =

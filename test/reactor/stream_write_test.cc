@@ -202,7 +202,7 @@ TEST_CASE(
     }
     world.ticks(1);
     REQUIRE(line.stream.blocked());
-    const std::uint64_t dropped = line.stream.drop_oldest(1000);
+    const std::uint64_t dropped = line.stream.drop_oldest(1000).messages;
     CHECK(dropped > 500);
     CHECK(line.stream.output().bytes() < 1200); // with the unit that is half sent
     line.stream.check();

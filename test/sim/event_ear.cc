@@ -150,8 +150,8 @@ void EventEar::hear_old(Words words, bool action) {
     }
     const std::uint32_t token =
         ledger_->heard(hearer_.name, words.rest(), nick, hearer_.visible, action);
-    if (replay_.first == 0) {
-        replay_.first = id;
+    if (replay_.first == 0 || (replay_.heard.empty() && id < replay_.next)) {
+        replay_.first = id; // a gap before it was of what is live
         replay_.next = id;
     }
     if (id != replay_.next) {
@@ -167,7 +167,7 @@ bool EventEar::gap_of_replay(const Seat& seat, std::uint64_t first, std::uint64_
         return true;
     }
     if (seat.next != 0) { // what a member has heard live is behind it
-        return last < seat.next;
+        return last < seat.next || (replay_.first != 0 && first == replay_.next);
     }
     const Expectation& asked = pending_.front();
     return replay_.first != 0 ? first == replay_.next
@@ -224,6 +224,11 @@ void EventEar::hear_presence(std::string_view verb, Words words) {
         }
         if (!seat.in) {
             fail("hears " + std::string(verb) + " of " + room + " without being in it");
+        }
+    } else if (verb == "stale") {
+        const std::string room(words.next());
+        if (!seats_[room].in && !replaying(room)) {
+            fail("hears stale of " + room + " without being in it");
         }
     } else if (verb != "nick" && verb != "who" && verb != "rooms") {
         fail("hears a verb that does not exist: " + std::string(verb));

@@ -136,6 +136,13 @@ void EventEar::ok_join(const Expectation& front, Words words) {
             fail("the epoch of " + room + " changed under a member");
         }
         seat.epoch = epoch;
+        if (front.replays) {
+            check_replay_of_join(front, epoch, next);
+            if (seat.next != 0 && seat.next < next && replay_.first != 0 &&
+                replay_.first <= seat.next) {
+                seat.next = next; // what was live meanwhile has come with the replay
+            }
+        }
         advance(room, seat, next);
         std::erase(order_, room);
     } else {
