@@ -169,6 +169,7 @@ private:
         std::uint32_t lingering_ms = 0; // since it was sent
         std::uint32_t looks = 0;        // at taken, one after the other while something waits
         std::uint32_t taken = 0;        // what the peer had taken at the last of them
+        std::uint32_t leap = 0;         // what it took when it was last seen to take something
         std::uint64_t behind_bytes = 0; // of the least rate, while others wait for it
     };
 

@@ -183,6 +183,9 @@ std::uint32_t Session::look_at_progress() {
     }
     const std::uint32_t taken = stream_.bytes_taken();
     const std::uint32_t step = patience_->looks > 0 ? taken - patience_->taken : 0;
+    if (step != 0 && static_cast<std::int32_t>(step) > 0) {
+        patience_->leap = step;
+    }
     if (step != 0 || taken == stream_.bytes_written()) {
         stream_.note_progress();
     }
@@ -191,10 +194,15 @@ std::uint32_t Session::look_at_progress() {
     return step;
 }
 
-// Never at the first look: it has nothing to compare with.
+// Never at the first look: it has nothing to compare with. A receiver's kernel opens its window in
+// leaps of up to 59 KiB, which a reader of 2 kB/s takes 33 s to read (measured on loopback): who
+// has been seen to take that much at once may take twice as long for the next.
 bool Session::has_stalled(std::uint32_t ms_max) const {
+    constexpr std::uint32_t leap_bytes = 16 * 1024;
+    const std::chrono::milliseconds most(std::uint64_t{ms_max} *
+                                         (patience_->leap >= leap_bytes ? 2U : 1U));
     return stream_.blocked() && patience_->looks > 1 &&
-           server_->loop().now() - stream_.blocked_since() >= std::chrono::milliseconds(ms_max);
+           server_->loop().now() - stream_.blocked_since() >= most;
 }
 
 // In a room of policy `wait` everybody is as slow as the slowest reader, so that one owes the
