@@ -28,8 +28,15 @@ constexpr std::string_view why_reserved = "this name is nobody's";
 constexpr std::string_view why_scripts = "a name does not mix scripts";
 constexpr std::string_view why_unstable = "a name has one folded form";
 
-/// Room for any name in any state of decomposition: one code point becomes at most 18 (U+FDFA).
-constexpr std::size_t code_points_max = std::size_t{name_bytes_max} * 18;
+/// A character that stands for itself in a composed form is at most four code points (a letter and
+/// three marks) in a decomposed one. What is longer is no name, and is not looked at any further:
+/// one code point becomes at most 18 by folding (U+FDFA), and 32 of those cost 19 us.
+constexpr std::size_t code_points_max = std::size_t{name_characters_max} * 4;
+constexpr std::size_t code_points_of_one = 18;
+
+/// As many marks can come from a letter that is composed with three, and name_marks_max more. To
+/// put more into their order costs the square of their number.
+constexpr std::size_t marks_in_a_row_max = name_marks_max + 3;
 
 /// One form of a name while it is being judged; on the stack, so that a bad name costs no
 /// allocation.
@@ -40,29 +47,85 @@ struct Form {
     [[nodiscard]] std::string_view view() const { return {bytes.data(), size}; }
 };
 
+/// The code points of a name while it is being normalised, in their canonical order.
+class Points {
+public:
+    /// What is wrong with `text`, or empty. Stops as soon as it is known.
+    std::string_view decompose(std::string_view text, utf8proc_option_t options) {
+        while (!text.empty()) {
+            const Character character = first_character(text);
+            if (character.bytes == 0) {
+                return why_utf8;
+            }
+            text.remove_prefix(character.bytes);
+            int boundary = 0;
+            const utf8proc_ssize_t added = utf8proc_decompose_char(
+                static_cast<utf8proc_int32_t>(character.code_point), &points_[size_],
+                static_cast<utf8proc_ssize_t>(code_points_of_one), options, &boundary);
+            if (added < 0 || added > static_cast<utf8proc_ssize_t>(code_points_of_one)) {
+                return why_utf8;
+            }
+            for (utf8proc_ssize_t count = 0; count < added; ++count) {
+                if (!order_next()) {
+                    return why_marks;
+                }
+            }
+            if (size_ > code_points_max) {
+                return why_long;
+            }
+        }
+        return {};
+    }
+
+    /// Composed again, as far as `options` say so. None: it cannot be.
+    std::span<const utf8proc_int32_t> compose(utf8proc_option_t options) {
+        const utf8proc_ssize_t left =
+            utf8proc_normalize_utf32(points_.data(), static_cast<utf8proc_ssize_t>(size_), options);
+        return std::span(points_).first(
+            static_cast<std::size_t>(std::max<utf8proc_ssize_t>(left, 0)));
+    }
+
+private:
+    /// The next point goes before the marks of a higher class (Unicode Standard, D109). False: too
+    /// many of them are there.
+    bool order_next() {
+        const utf8proc_int32_t point = points_[size_];
+        const utf8proc_propval_t mark_class = utf8proc_get_property(point)->combining_class;
+        if (mark_class == 0) {
+            marks_ = 0;
+            ++size_;
+            return true;
+        }
+        std::size_t place = size_;
+        for (std::size_t before = marks_; before > 0; --before, --place) {
+            if (utf8proc_get_property(points_[place - 1])->combining_class <= mark_class) {
+                break;
+            }
+            points_[place] = points_[place - 1];
+        }
+        points_[place] = point;
+        ++size_;
+        return ++marks_ <= marks_in_a_row_max;
+    }
+
+    std::array<utf8proc_int32_t, code_points_max + code_points_of_one> points_;
+    std::size_t size_ = 0;
+    std::size_t marks_ = 0; // in a row, at the end
+};
+
 /// `text` normalised into `form`; an explanation if it cannot be, else empty.
 std::string_view normalise(std::string_view text, unsigned options, Form& form) {
-    std::array<utf8proc_int32_t, code_points_max> points; // NOLINT: written before it is read
-    const void* const data = text.data();
     const auto all = static_cast<utf8proc_option_t>(options);
-    const utf8proc_ssize_t decomposed = utf8proc_decompose(
-        static_cast<const utf8proc_uint8_t*>(data), static_cast<utf8proc_ssize_t>(text.size()),
-        points.data(), static_cast<utf8proc_ssize_t>(points.size()), all);
-    if (decomposed < 0) {
-        return why_utf8;
+    Points points; // NOLINT: written before it is read
+    if (const std::string_view why = points.decompose(text, all); !why.empty()) {
+        return why;
     }
-    if (decomposed > static_cast<utf8proc_ssize_t>(points.size())) {
-        return why_long;
-    }
-    const utf8proc_ssize_t composed = utf8proc_normalize_utf32(points.data(), decomposed, all);
-    if (composed < 0) {
-        return why_utf8;
-    }
-    if (composed > static_cast<utf8proc_ssize_t>(name_characters_max)) {
+    const std::span<const utf8proc_int32_t> composed = points.compose(all);
+    if (composed.size() > name_characters_max) {
         return why_long;
     }
     form.size = 0;
-    for (const auto point : std::span(points).first(static_cast<std::size_t>(composed))) {
+    for (const utf8proc_int32_t point : composed) {
         std::array<utf8proc_uint8_t, 4> encoded{};
         const auto bytes = static_cast<std::size_t>(utf8proc_encode_char(point, encoded.data()));
         assert(form.size + bytes <= form.bytes.size());
@@ -78,10 +141,11 @@ Kind kind_of(utf8proc_int32_t point) {
     if (point == '_' || point == '-' || point == '.') {
         return Kind::sign;
     }
-    if (utf8proc_get_property(point)->ignorable != 0) {
+    const utf8proc_property_t* const property = utf8proc_get_property(point);
+    if (property->ignorable != 0) {
         return Kind::invisible;
     }
-    switch (utf8proc_category(point)) {
+    switch (property->category) {
     case UTF8PROC_CATEGORY_LU:
     case UTF8PROC_CATEGORY_LL:
     case UTF8PROC_CATEGORY_LT:
@@ -150,21 +214,38 @@ std::string_view judge(std::string_view name, ScriptPolicy scripts) {
     return why;
 }
 
+/// Folding changes no character of `text`, which is composed, so it changes nothing.
+bool is_folded(std::string_view text) {
+    while (!text.empty()) {
+        const Character character = first_character(text);
+        const utf8proc_property_t* const property =
+            utf8proc_get_property(static_cast<utf8proc_int32_t>(character.code_point));
+        if (property->casefold_seqindex != UINT16_MAX || property->decomp_type != 0 ||
+            property->ignorable != 0) {
+            return false;
+        }
+        text.remove_prefix(character.bytes);
+    }
+    return true;
+}
+
 /// NFKC case folding until nothing changes. Once is enough for nearly every name; where folding
 /// makes a letter of a mark (U+0345) it is not.
 std::string_view fold(std::string_view text, Form& folded) {
     constexpr unsigned options =
         UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE;
-    Form before{};
-    std::memcpy(before.bytes.data(), text.data(), text.size());
-    before.size = text.size();
+    std::memcpy(folded.bytes.data(), text.data(), text.size());
+    folded.size = text.size();
     constexpr int rounds_max = 4;
     for (int round = 0; round < rounds_max; ++round) {
+        if (is_folded(folded.view())) {
+            return {};
+        }
+        Form before = folded;
         const std::string_view why = normalise(before.view(), options, folded);
         if (!why.empty() || folded.view() == before.view()) {
             return why;
         }
-        before = folded;
     }
     return why_unstable;
 }

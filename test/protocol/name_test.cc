@@ -121,6 +121,34 @@ TEST_CASE("Name: marks stand on letters, at most four on one") {
     CHECK_FALSE(good("a-\xCC\x81"));
 }
 
+TEST_CASE("Name: what costs more to normalise than a name may have is refused for its reason") {
+    const std::string_view marks = why("x" + times(acute, name_marks_max + 1));
+    // Marks that have to be put in order, each before all others: refused at the eighth.
+    std::string tower = "a";
+    for (const char* mark : {"\xCD\x85", "\xCC\x80", "\xCC\xA3", "\xCC\xA7", "\xCC\xB8"}) {
+        tower += times(mark, 12);
+    }
+    CHECK(why(tower) == marks);
+    CHECK(why("a" + times("\xCD\x84", 20)) == marks);             // two marks each
+    CHECK(why(times("\xEF\xB7\xBA", 32)) == why(times("x", 33))); // eighteen letters each
+    // A letter of three marks, written apart, may bear four more.
+    CHECK(good("\xCE\xB1\xCC\x93\xCC\x80\xCD\x85" + times("\xCC\xA3", 0)));
+}
+
+TEST_CASE("Name: what folding leaves alone, character by character, it leaves alone") {
+    // A name that looks folded is not folded at all: this holds for every character there is.
+    for (char32_t point = 0x80; point < 0x30000; ++point) {
+        const std::string one = encoded(point);
+        if (const auto result = parse("a" + one); std::holds_alternative<Name>(result)) {
+            const Name& first = std::get<Name>(result);
+            const Name again = name(first.folded());
+            if (again.folded() != first.folded() || again.text() != first.folded()) {
+                FAIL_CHECK("U+" << static_cast<unsigned>(point));
+            }
+        }
+    }
+}
+
 TEST_CASE("Name: compared after NFKC case folding") {
     CHECK(name("Ann") == name("aNN"));
     CHECK(name("\xC3\x89"
