@@ -78,6 +78,15 @@ void RingBuffer::consume(std::size_t bytes) {
     head_ = size_ == 0 ? 0 : (head_ + static_cast<std::uint32_t>(bytes)) & (capacity_ - 1);
 }
 
+void RingBuffer::cut(std::size_t at, std::size_t bytes) {
+    assert(at + bytes <= size_);
+    if (at > 0) {
+        static_cast<void>(readable()); // in one piece
+        std::memmove(memory_.get() + head_ + bytes, memory_.get() + head_, at);
+    }
+    consume(bytes);
+}
+
 void RingBuffer::settle(BlockPool& pool) {
     if (size_ == 0) {
         release(pool);

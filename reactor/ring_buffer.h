@@ -66,6 +66,10 @@ public:
     /// Forgets the oldest `bytes`.
     void consume(std::size_t bytes);
 
+    /// Forgets `bytes` behind the oldest `at`: these move up to what follows, so what is left is
+    /// readable() without a hole. O(at).
+    void cut(std::size_t at, std::size_t bytes);
+
     /// Gives memory back that the bytes held do not need. To be called when parsing pauses.
     void settle(BlockPool& pool);
     /// Forgets everything and gives all memory back.

@@ -110,9 +110,12 @@ private:
 
     bool consume(std::size_t bytes) {
         const bool sound = ends_agree();
-        ring_.consume(bytes);
-        model_.erase(model_.begin(), model_.begin() + static_cast<std::ptrdiff_t>(bytes));
-        return sound;
+        // From the front, or, as commands between characters are, from behind it.
+        const std::size_t at = random_.one_in(4) ? random_.below(model_.size() - bytes + 1) : 0;
+        ring_.cut(at, bytes);
+        const auto from = model_.begin() + static_cast<std::ptrdiff_t>(at);
+        model_.erase(from, from + static_cast<std::ptrdiff_t>(bytes));
+        return sound && ends_agree();
     }
 
     bool settle() {
