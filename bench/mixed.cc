@@ -84,8 +84,8 @@ public:
         for (bool more = true; more;) {
             const auto visitor = [&](const auto& step) {
                 using T = std::decay_t<decltype(step)>;
-                if constexpr (std::is_same_v<T, NeedMore>) {
-                    more = false;
+                if constexpr (std::is_same_v<T, NeedMore> || std::is_same_v<T, Cut>) {
+                    more = false; // a Cut is only in what a client sends
                 } else {
                     taken += step.consumed;
                 }

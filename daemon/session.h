@@ -163,6 +163,8 @@ private:
         TimePoint flush_at{};           // half a line counts as one from then on; zero: none waits
         TimePoint partial_since{};      // zero: nothing is unfinished
         std::uint32_t partial_ms = 0;   // how long the same payload has been unfinished
+        std::uint32_t quiet_ms = 0;     // and how long no byte of it has come
+        bool fed = false;               // bytes have come since the last look
         std::uint32_t soft_ms = 0;      // how long over the soft limit
         std::uint32_t silent_ms = 0;    // strangers: since the connect without a payload
         std::uint32_t leaving_ms = 0;   // since the goodbye, until it was sent
@@ -185,6 +187,7 @@ private:
     void charge(std::uint64_t units);
     [[nodiscard]] Next run(const Command& command, bool harmless);
     void run_now(const Command& command, bool harmless);
+    void answer_telnet(const Cut& cut);
     void on_violation(const Violation& violation);
     [[nodiscard]] bool allowed(const Command& command);
     void begin(bool first_payload_moves);

@@ -33,6 +33,7 @@ SavedSession Session::save(ChunkCollector& chunks, const std::vector<std::uint32
     if (patience_ != nullptr) {
         SavedPatience& patience = saved.patience.emplace();
         patience.partial_ms = patience_->partial_ms;
+        patience.quiet_ms = patience_->quiet_ms;
         patience.soft_ms = patience_->soft_ms;
         patience.silent_ms = patience_->silent_ms;
         patience.leaving_ms = patience_->leaving_ms;
@@ -96,6 +97,7 @@ void Session::restore(Key key, const SavedSession& saved, const std::vector<Chun
     }
     if (saved.patience) {
         patience_->partial_ms = saved.patience->partial_ms;
+        patience_->quiet_ms = saved.patience->quiet_ms;
         patience_->soft_ms = saved.patience->soft_ms;
         patience_->silent_ms = saved.patience->silent_ms;
         patience_->leaving_ms = saved.patience->leaving_ms;

@@ -36,6 +36,9 @@ void Session::on_input(Stream& stream) {
         echo();
         return;
     }
+    if (patience_ != nullptr && stream.input().size() > unparsed_) {
+        patience_->fed = true;
+    }
     if (server_->tracer().on()) {
         const std::size_t size = stream.input().size();
         const std::size_t waiting = std::min<std::size_t>(unparsed_, size);
@@ -163,10 +166,25 @@ Session::Next Session::take_step(const Step& step) {
         on_violation(*violation);
         return Next::go_on;
     }
+    if (const Cut* const cut = std::get_if<Cut>(&step); cut != nullptr) {
+        stream_.input().cut(cut->at, cut->size);
+        answer_telnet(*cut);
+        return Next::go_on;
+    }
     if (stream_.input_ended()) {
         end(CloseReason::end, {});
     }
     return Next::done;
+}
+
+// It is an own answer like every other: a client that does not read them is not heard any more. A
+// program that reads events is told nothing in words, which would be no event.
+void Session::answer_telnet(const Cut& cut) {
+    stream_.send(cut.answer());
+    const Member* const member = server_->hub().member(member_);
+    if (cut.are_you_there && (member == nullptr || member->dialect.format == Format::human)) {
+        stream_.send("* roomd is here\n");
+    }
 }
 
 // Consumes the payload unless it has to wait.
@@ -295,6 +313,11 @@ void Session::on_violation(const Violation& violation) {
     case ViolationKind::tls:
         stream_.send("! tls: roomd does not speak TLS yet; connect in the clear\n");
         end(CloseReason::tls, {});
+        return;
+    case ViolationKind::proxy:
+        stream_.send("! unknown_protocol: a PROXY header is not expected here; take send-proxy out "
+                     "of the proxy's configuration\n");
+        end(CloseReason::unknown_protocol, {});
         return;
     case ViolationKind::unknown_protocol:
         stream_.send(

@@ -2,6 +2,7 @@
 #include "daemon/session.h"
 
 #include <algorithm>
+#include <utility>
 
 // How long a session may take, for whatever it is that is waited for. One timer for all of it.
 namespace roomd {
@@ -13,8 +14,15 @@ namespace {
 constexpr std::uint32_t step_ms_max = 1000;
 constexpr std::uint32_t step_ms_min = 10;
 
+// Bytes that keep coming are progress where a person may be typing, key by key: no more than
+// partial_ms_max may lie between two of them, and a line may take so many times longer in all. A
+// program sends a frame in one go, so a frame has partial_ms_max in all, however it drips. Before
+// its first payload a stranger's line may take so many times first_payload_ms_max.
+constexpr std::uint64_t line_patience = 20;
+constexpr std::uint64_t first_line_patience = 6;
+
 // Adds to a patience that is running, or starts it anew; says when it is over.
-bool run_out(std::uint32_t& waited_ms, bool running, std::uint32_t ms_max, std::uint32_t step_ms) {
+bool run_out(std::uint32_t& waited_ms, bool running, std::uint64_t ms_max, std::uint32_t step_ms) {
     waited_ms = running ? waited_ms + step_ms : 0;
     return running && waited_ms >= ms_max;
 }
@@ -135,13 +143,20 @@ bool Session::watch(std::uint32_t step_ms) {
     const bool put_off = hold_ == Hold::turn || hold_ == Hold::throttle;
     const bool partial =
         decoder_.partial(stream_.input().size()) && !stream_.reading_paused() && !put_off;
-    if (run_out(patience_->partial_ms, partial, limits.partial_ms_max, step_ms)) {
+    const bool line = framing() == Framing::line;
+    // A step in which bytes came is no quiet one, however late in it they came.
+    const bool still = partial && !std::exchange(patience_->fed, false);
+    const bool quiet = run_out(patience_->quiet_ms, still, limits.partial_ms_max, step_ms);
+    const std::uint64_t whole_ms_max = limits.partial_ms_max * (line ? line_patience : 1);
+    if (run_out(patience_->partial_ms, partial, whole_ms_max, step_ms) || quiet) {
         counters.hit(Limit::partial_ms_max);
         end(CloseReason::idle, "what you began to send did not end in time");
         return true;
     }
     const bool silent = strangers_ && !heard_ && !put_off;
-    if (run_out(patience_->silent_ms, silent, limits.first_payload_ms_max, step_ms)) {
+    const std::uint64_t first_ms_max =
+        limits.first_payload_ms_max * (line && partial ? first_line_patience : 1);
+    if (run_out(patience_->silent_ms, silent, first_ms_max, step_ms)) {
         counters.hit(Limit::first_payload_ms_max);
         end(CloseReason::idle, "you have said nothing");
         return true;

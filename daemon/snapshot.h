@@ -102,6 +102,7 @@ struct SavedPatience {
     std::uint32_t leaving_ms = 0;
     std::uint32_t lingering_ms = 0;
     std::optional<std::uint32_t> flush_in_ms = {};
+    std::uint32_t quiet_ms = 0;
 };
 
 struct SavedSession {

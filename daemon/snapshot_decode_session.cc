@@ -161,6 +161,18 @@ void read_value(RecordReader& in, SavedSession& session) {
     case Tag::session_input:
         session.stream.input = in.body();
         break;
+    case Tag::session_telnet: {
+        const std::uint64_t telnet = in.number();
+        session.decoder.answered = static_cast<std::uint8_t>(telnet & 0xFFU);
+        session.decoder.telnet = bit(telnet, 8);
+        session.decoder.subnegotiation = bit(telnet, 9);
+        break;
+    }
+    case Tag::session_quiet_ms: // behind session_patience
+        if (session.patience) {
+            session.patience->quiet_ms = narrow(in.number());
+        }
+        break;
     case Tag::session_blocked_ms:
         session.stream.blocked =
             std::chrono::milliseconds(narrow(std::max<std::uint64_t>(in.number(), 1) - 1));

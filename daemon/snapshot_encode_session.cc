@@ -119,8 +119,11 @@ void write_session(RecordWriter& out, const SavedSession& session) {
     out.u32(decoder.scanned);
     out.u32(decoder.skip);
     out.end();
+    out.number(Tag::session_telnet,
+               decoder.answered + (bits({decoder.telnet, decoder.subnegotiation}) << 8U));
     if (session.patience) {
         write_patience(out, *session.patience);
+        out.number(Tag::session_quiet_ms, session.patience->quiet_ms);
     }
     if (session.member) {
         write_member(out, *session.member);

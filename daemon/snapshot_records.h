@@ -68,6 +68,8 @@ enum class Tag : std::uint16_t {
     session_source = 72, // u64 high, u64 low
     session_rates = 73,  // (u64 millionths spent, u64 age_ms) ...
     session_parked = 74,
+    session_telnet = 80, // refusals, + 256: has sent a command, + 512: inside a subnegotiation
+    session_quiet_ms = 81,
     // member
     member_nick = 90,
     member_format = 91,

@@ -1,40 +1,26 @@
 #include "protocol/decoder.h"
 
+#include "protocol/line_scan.h"
+#include "protocol/telnet.h"
+
 #include <algorithm>
 #include <cassert>
 
 namespace roomd {
 
-/// METHOD SP TARGET SP HTTP/x.y, followed byte by byte, so that a request line is known even if it
-/// is over the limit and never in memory as a whole. Between `version` and `matched` lie the eight
-/// characters of the version.
-enum class Decoder::HttpMatch : std::uint8_t {
-    method_first = 0, // the next byte must begin a method
-    method,
-    target_first,
-    target,
-    version,               // "H" comes next
-    matched = version + 8, // the line may end here
-    matched_return,        // ... and so may it behind a CR
-    no,
-};
-
 namespace {
 
-constexpr bool is_digit(char byte) {
-    return byte >= '0' && byte <= '9';
-}
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF"; // U+FEFF
 
-/// RFC 9110, 5.6.2: what a method may be made of. '/' is not in it, so no command is ever one.
-constexpr bool is_token(char byte) {
-    return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z') || is_digit(byte) ||
-           std::string_view{"!#$%&'*+-.^_`|~"}.find(byte) != std::string_view::npos;
-}
+// RFC 854 and 1143: we speak no option, and say so once a request.
+constexpr char telnet_will = '\xFB';
+constexpr char telnet_wont = '\xFC';
+constexpr char telnet_dont = '\xFE';
+constexpr char telnet_timing_mark = '\x06';
 
-constexpr std::string_view http_version = "HTTP/0.0"; // a digit stands for any digit
-
-constexpr bool fits_version(std::size_t index, char byte) {
-    return is_digit(http_version[index]) ? is_digit(byte) : byte == http_version[index];
+/// `whole` may still come: what there is, is its beginning.
+bool begins(std::string_view whole, std::string_view so_far) {
+    return so_far.size() < whole.size() && whole.starts_with(so_far);
 }
 
 bool begins_a_line(unsigned char byte) {
@@ -68,6 +54,21 @@ Step Decoder::next(std::string_view bytes) {
 }
 
 Step Decoder::detect(std::string_view bytes) {
+    if (begins(byte_order_mark, bytes)) {
+        return NeedMore{bytes.size() + 1};
+    }
+    if (bytes.starts_with(byte_order_mark)) { // what follows it decides
+        return Skipped{byte_order_mark.size()};
+    }
+    if (bytes.front() == telnet_iac) {
+        if (bytes.size() < 2) {
+            return NeedMore{2};
+        }
+        if (is_telnet_command(bytes[1])) {
+            framing_ = Framing::line;
+            return next_line(bytes);
+        }
+    }
     const auto first = static_cast<unsigned char>(bytes.front());
     if (first == 0x00) {
         framing_ = Framing::frame;
@@ -87,6 +88,14 @@ Step Decoder::next_frame(std::string_view bytes) {
         const std::size_t consumed = std::min<std::size_t>(skip_, bytes.size());
         skip_ -= static_cast<std::uint32_t>(consumed);
         return Skipped{consumed};
+    }
+    if (first_line_ && bytes.front() == byte_order_mark.front()) {
+        if (begins(byte_order_mark, bytes)) {
+            return NeedMore{bytes.size() + 1};
+        }
+        if (bytes.starts_with(byte_order_mark)) {
+            return Skipped{byte_order_mark.size()};
+        }
     }
     if (bytes.front() != '\0') { // 2^24 or more: no need to see the rest of the header
         return die(ViolationKind::bad_frame, bytes.size());
@@ -110,10 +119,45 @@ Step Decoder::next_frame(std::string_view bytes) {
     if (bytes.size() < whole) {
         return NeedMore{whole};
     }
-    return Payload{bytes.substr(frame_header_bytes, length), whole};
+    std::string_view text = bytes.substr(frame_header_bytes, length);
+    if (first_line_) {
+        // Who is shown a payload may want to see it again, so this must not be another answer then:
+        // the mark is left out of all frames up to the first that begins without one.
+        first_line_ = text.starts_with(byte_order_mark);
+        text.remove_prefix(first_line_ ? byte_order_mark.size() : 0);
+        if (text.empty()) {
+            return Skipped{whole};
+        }
+    }
+    return Payload{text, whole};
+}
+
+// A mark that says "this is UTF-8" comes before text, and so does what a proxy says of its client.
+std::optional<Step> Decoder::before_first_line(std::string_view bytes) {
+    if (begins(byte_order_mark, bytes) || begins(proxy_v2_rest, bytes)) {
+        return NeedMore{bytes.size() + 1};
+    }
+    if (bytes.starts_with(byte_order_mark)) {
+        scanned_ = 0;
+        return Skipped{byte_order_mark.size()};
+    }
+    if (bytes.starts_with(proxy_v2_rest)) {
+        return die(ViolationKind::proxy, bytes.size());
+    }
+    return std::nullopt;
+}
+
+// Whether a line of which `size` bytes are there is too long, whatever follows. A line of exactly
+// the limit may be followed by CR LF.
+bool Decoder::over_limit(std::string_view bytes, std::size_t size) const {
+    const std::size_t limit = limits_->line_bytes_max;
+    return size > limit && !(size == limit + 1 && bytes[limit] == '\r');
 }
 
 Step Decoder::next_line(std::string_view bytes) {
+    if (subnegotiation_) {
+        return skip_subnegotiation(bytes);
+    }
     if (skipping_line_) {
         return skip_line(bytes);
     }
@@ -122,27 +166,44 @@ Step Decoder::next_line(std::string_view bytes) {
             return *step;
         }
     }
-    // A line of exactly the limit may be followed by CR LF, so its LF may be this far and no
-    // farther.
+    if (nothing_yet()) {
+        if (const auto step = before_first_line(bytes)) {
+            return *step;
+        }
+    }
     assert(scanned_ <= bytes.size());
+    // The LF of a line within the limit may be this far and no farther.
     const std::size_t limit = limits_->line_bytes_max;
     const std::size_t end = std::min(bytes.size(), std::max<std::size_t>(scanned_, limit + 2));
-    const std::size_t newline = bytes.substr(0, end).find('\n', scanned_);
-    if (newline != std::string_view::npos) {
-        std::string_view text = bytes.substr(0, newline);
-        if (text.ends_with('\r')) {
-            text.remove_suffix(1);
+    std::size_t at = scanned_;
+    while ((at = find_special(bytes.substr(0, end), at)) < end) {
+        const bool behind_return = at > 0 && bytes[at - 1] == '\r';
+        if (bytes[at] == '\n' || (bytes[at] == '\0' && behind_return)) {
+            const std::string_view text = bytes.substr(0, behind_return ? at - 1 : at);
+            if (text.size() > limit) {
+                return line_too_large(bytes, at); // the line end ends the skipping
+            }
+            return complete_line(text, at + 1);
         }
-        if (text.size() > limit) {
-            return line_too_large(bytes, newline); // the LF ends the skipping
+        std::size_t data = 1; // a NUL is data that will be refused as text
+        if (bytes[at] == telnet_iac) {
+            if (over_limit(bytes, at)) {
+                return line_too_large(bytes, at);
+            }
+            if (const auto step = take_telnet(bytes, at, data)) {
+                return *step;
+            }
         }
-        return complete_line(text, newline + 1);
+        at = std::min(at + data, bytes.size());
+        if (at > end) { // the two bytes of an IAC that is data stay together
+            break;
+        }
     }
-    const bool may_end_in_limit = end <= limit || (end == limit + 1 && bytes[limit] == '\r');
-    if (!may_end_in_limit) {
-        return line_too_large(bytes, end);
+    at = std::max(at, end);
+    if (over_limit(bytes, at)) {
+        return line_too_large(bytes, at);
     }
-    scanned_ = static_cast<std::uint32_t>(end);
+    scanned_ = static_cast<std::uint32_t>(at);
     return NeedMore{bytes.size() + 1};
 }
 
@@ -152,44 +213,177 @@ Step Decoder::complete_line(std::string_view text, std::size_t consumed) {
         return Skipped{consumed};
     }
     if (first_line_) {
-        follow_http(text);
-        first_line_ = false;
-        if (http_matched()) {
+        const ForeignLine foreign = nothing_yet() ? foreign_line(text) : ForeignLine::none;
+        if (foreign != ForeignLine::none) {
+            return die(foreign == ForeignLine::proxy ? ViolationKind::proxy
+                                                     : ViolationKind::unknown_protocol,
+                       consumed);
+        }
+        follow_first_line(text);
+        if (request_.matched()) {
             return die(ViolationKind::http, consumed);
         }
+        first_line_ = after_flush_; // a line that was flushed has not ended
     }
     return Payload{text, consumed};
 }
 
+// `consumed` bytes are too many already. A CR at their end stays: the other half of a line end may
+// follow.
 Step Decoder::line_too_large(std::string_view bytes, std::size_t consumed) {
     scanned_ = 0;
+    if (consumed > 1 && bytes[consumed - 1] == '\r') {
+        --consumed;
+    }
+    const std::string_view beginning = bytes.substr(0, consumed);
+    if (nothing_yet() && foreign_line(beginning) == ForeignLine::proxy) {
+        return die(ViolationKind::proxy, consumed);
+    }
     skipping_line_ = true;
-    follow_http(bytes.substr(0, consumed));
+    follow_first_line(beginning);
     return Violation{ViolationKind::too_large, consumed};
 }
 
 Step Decoder::skip_line(std::string_view bytes) {
-    const std::size_t newline = bytes.find('\n');
-    follow_http(bytes.substr(0, newline));
-    if (newline == std::string_view::npos) {
-        return Skipped{bytes.size()};
+    std::size_t at = 0;
+    while ((at = find_special(bytes, at)) < bytes.size()) {
+        if (bytes[at] == '\n' || (bytes[at] == '\0' && at > 0 && bytes[at - 1] == '\r')) {
+            follow_first_line(bytes.substr(0, at));
+            return end_skipped_line(at + 1);
+        }
+        std::size_t data = 1;
+        if (bytes[at] == telnet_iac) {
+            if (at > 0) {
+                break;
+            }
+            if (const auto step = take_telnet(bytes, at, data)) {
+                return *step;
+            }
+        }
+        at = std::min(at + data, bytes.size());
     }
-    skipping_line_ = false;
-    const bool http = first_line_ && http_matched();
-    first_line_ = false;
-    return http ? die(ViolationKind::http, newline + 1) : Step{Skipped{newline + 1}};
+    if (at == bytes.size() && bytes.ends_with('\r')) {
+        --at;
+    }
+    if (at == 0) {
+        return NeedMore{bytes.size() + 1};
+    }
+    follow_first_line(bytes.substr(0, at));
+    return Skipped{at};
 }
 
+// At its line end, at the end of the stream or by a flush.
+Step Decoder::end_skipped_line(std::size_t consumed) {
+    skipping_line_ = false;
+    const bool http = first_line_ && request_.matched();
+    first_line_ = first_line_ && after_flush_;
+    return http ? die(ViolationKind::http, consumed) : Step{Skipped{consumed}};
+}
+
+// Behind a flush: the line end that belongs to what was flushed.
 std::optional<Step> Decoder::swallow_line_end(std::string_view bytes) {
     if (bytes == "\r") {
         return NeedMore{2};
     }
+    if (bytes.front() == telnet_iac) {
+        std::size_t data = 0;
+        if (auto step = take_telnet(bytes, 0, data)) {
+            return step;
+        }
+    }
     after_flush_ = false;
-    const bool crlf = bytes.starts_with("\r\n");
-    if (crlf || bytes.starts_with('\n')) {
-        return Skipped{crlf ? std::size_t{2} : std::size_t{1}};
+    const bool two = bytes.starts_with("\r\n") || bytes.starts_with(std::string_view{"\r\0", 2});
+    if (two || bytes.starts_with('\n')) {
+        first_line_ = nothing_yet(); // a CR alone was flushed
+        return Skipped{two ? std::size_t{2} : std::size_t{1}};
     }
     return std::nullopt;
+}
+
+// What stands behind the IAC at `at`. None: `data` bytes there are data. Commands that want no
+// answer are taken out together, so that a flood of them costs a pass over it.
+std::optional<Step> Decoder::take_telnet(std::string_view bytes, std::size_t at,
+                                         std::size_t& data) {
+    using Kind = TelnetCommand::Kind;
+    Cut cut{at, 0};
+    while (at + cut.size < bytes.size() && bytes[at + cut.size] == telnet_iac && !subnegotiation_ &&
+           !cut.are_you_there && cut.answer_size + std::size_t{3} <= cut.bytes.size()) {
+        const TelnetCommand command = read_telnet_command(bytes.substr(at + cut.size));
+        if (command.kind == Kind::unfinished) {
+            break;
+        }
+        if (command.kind == Kind::data) {
+            if (cut.size > 0) {
+                break;
+            }
+            // The second half of a command may have come as urgent data, which TCP takes out of
+            // the stream: what is left of it is no data of a client that speaks telnet.
+            if (command.size > 1 || !telnet_) {
+                data = command.size;
+                return std::nullopt;
+            }
+        }
+        cut.size += command.size;
+        // Unless this line has already been judged otherwise: it may have to be shown again.
+        telnet_ = telnet_ || bytes.substr(0, at).find(telnet_iac) == std::string_view::npos;
+        switch (command.ask) {
+        case TelnetAsk::will:
+            answer(cut, telnet_dont, command.option);
+            break;
+        case TelnetAsk::do_it:
+            answer(cut, telnet_wont, command.option);
+            break;
+        case TelnetAsk::timing_mark:
+            answer(cut, telnet_will, command.option);
+            break;
+        case TelnetAsk::are_you_there:
+            cut.are_you_there = answered_ < telnet_answers_max;
+            if (cut.are_you_there) {
+                ++answered_;
+            }
+            break;
+        case TelnetAsk::subnegotiation:
+            subnegotiation_ = true;
+            break;
+        case TelnetAsk::nothing:
+        case TelnetAsk::end:
+            break;
+        }
+    }
+    scanned_ = skipping_line_ || after_flush_ ? 0 : static_cast<std::uint32_t>(at);
+    return cut.size > 0 ? Step{cut} : Step{NeedMore{bytes.size() + 1}};
+}
+
+// An option that was refused is not refused for ever: a client that asks again each time would go
+// on with us for ever. A timing mark is asked for each time something is thrown away until it
+// comes.
+void Decoder::answer(Cut& cut, char verb, char option) {
+    if (verb != telnet_will) {
+        if (answered_ == telnet_answers_max) {
+            return;
+        }
+        ++answered_;
+    }
+    for (const char byte : {telnet_iac, verb, option}) {
+        cut.bytes[cut.answer_size++] = byte;
+    }
+}
+
+// An option's own words, of any length: none of them is kept.
+Step Decoder::skip_subnegotiation(std::string_view bytes) {
+    const std::size_t from = scanned_;
+    const std::size_t iac = std::min(bytes.find(telnet_iac, from), bytes.size());
+    if (iac > from) {
+        return Cut{from, iac - from};
+    }
+    if (bytes.size() < from + 2) {
+        return NeedMore{bytes.size() + 1};
+    }
+    if (bytes[from + 1] == telnet_iac) {
+        return Cut{from, 2};
+    }
+    subnegotiation_ = false; // IAC SE, or another command, which the client has not got to say
+    return next_line(bytes);
 }
 
 Step Decoder::finish(std::string_view bytes) {
@@ -197,19 +391,31 @@ Step Decoder::finish(std::string_view bytes) {
     if (!std::holds_alternative<NeedMore>(step)) {
         return step;
     }
-    if (skipping_line_ && first_line_ && !dead_ && http_matched()) {
+    if (skipping_line_ && first_line_ && !dead_ && request_.matched()) {
         return die(ViolationKind::http, 0);
     }
     if (bytes.empty()) {
         return NeedMore{0};
     }
-    if (framing_ != Framing::line || after_flush_) { // a partial frame; half a line end
+    // A partial frame; half a line end.
+    if (framing_ != Framing::line || after_flush_ || skipping_line_) {
         return Skipped{bytes.size()};
     }
-    if (bytes.size() > limits_->line_bytes_max) { // the CR that might have been a line end is data
-        return line_too_large(bytes, bytes.size());
+    const std::string_view text = without_half_command(bytes);
+    if (text.empty()) {
+        return Skipped{bytes.size()};
     }
-    return complete_line(bytes, bytes.size());
+    if (text.size() > limits_->line_bytes_max) { // the CR that might have been a line end is data
+        return line_too_large(text, text.size());
+    }
+    return complete_line(text, bytes.size());
+}
+
+// A client of telnet was cut off in one.
+std::string_view Decoder::without_half_command(std::string_view bytes) const {
+    const bool half =
+        (telnet_ || subnegotiation_) && scanned_ < bytes.size() && bytes[scanned_] == telnet_iac;
+    return half ? bytes.substr(0, scanned_) : bytes;
 }
 
 Step Decoder::flush_line(std::string_view bytes) {
@@ -220,76 +426,57 @@ Step Decoder::flush_line(std::string_view bytes) {
     if (!std::holds_alternative<NeedMore>(step)) {
         return step;
     }
+    const bool held = nothing_yet() ? may_become_foreign(bytes) || begins(proxy_v2_rest, bytes)
+                                    : first_line_ && request_.known_method();
+    if (held) {
+        return step;
+    }
     if (skipping_line_) {
-        skipping_line_ = false;
+        const bool half_end = bytes == "\r";
         after_flush_ = true;
-        const bool http = first_line_ && http_matched();
-        first_line_ = false;
-        return http ? die(ViolationKind::http, 0) : step;
+        const Step ended = end_skipped_line(half_end ? 1 : 0);
+        return half_end || std::holds_alternative<Violation>(ended) ? ended : step;
     }
     if (bytes.empty()) {
         return step;
     }
     if (after_flush_) { // a CR whose LF has not come: it belongs to the line that was flushed
-        return Skipped{bytes.size()};
+        return bytes == "\r" ? Step{Skipped{1}} : step;
+    }
+    // Half a command of telnet waits for its other half.
+    const std::size_t size = scanned_ < bytes.size() && bytes[scanned_] == telnet_iac
+                                 ? std::size_t{scanned_}
+                                 : bytes.size();
+    if (size == 0) {
+        return step;
     }
     after_flush_ = true;
-    std::string_view text = bytes;
+    std::string_view text = bytes.substr(0, size);
     if (text.ends_with('\r')) {
         text.remove_suffix(1);
     }
-    return complete_line(text, bytes.size());
+    return complete_line(text, size);
 }
 
 bool Decoder::partial(std::size_t unparsed_bytes) const {
     if (dead_ || framing_ == Framing::echo) {
         return false;
     }
-    return unparsed_bytes > 0 || skip_ > 0 || skipping_line_;
+    return unparsed_bytes > 0 || skip_ > 0 || skipping_line_ || subnegotiation_;
 }
 
 Step Decoder::die(ViolationKind kind, std::size_t consumed) {
     dead_ = true;
     skipping_line_ = false;
+    subnegotiation_ = false;
+    scanned_ = 0;
     return Violation{kind, consumed};
 }
 
-Decoder::HttpMatch Decoder::advance(HttpMatch match, char byte) {
-    switch (match) {
-    case HttpMatch::method_first:
-        return is_token(byte) ? HttpMatch::method : HttpMatch::no;
-    case HttpMatch::method:
-        return byte == ' '      ? HttpMatch::target_first
-               : is_token(byte) ? HttpMatch::method
-                                : HttpMatch::no;
-    case HttpMatch::target_first:
-        return byte == ' ' ? HttpMatch::no : HttpMatch::target;
-    case HttpMatch::target:
-        return byte == ' ' ? HttpMatch::version : HttpMatch::target;
-    case HttpMatch::matched:
-        return byte == '\r' ? HttpMatch::matched_return : HttpMatch::no;
-    case HttpMatch::matched_return:
-    case HttpMatch::no:
-        return HttpMatch::no;
-    case HttpMatch::version:
-        break;
-    }
-    // `version` itself or one of the steps behind it, which have no names.
-    const auto step = static_cast<std::uint8_t>(match);
-    const std::size_t index = step - std::size_t{static_cast<std::uint8_t>(HttpMatch::version)};
-    return fits_version(index, byte) ? static_cast<HttpMatch>(step + 1) : HttpMatch::no;
-}
-
-void Decoder::follow_http(std::string_view bytes) {
+void Decoder::follow_first_line(std::string_view bytes) {
     if (first_line_) {
-        for (std::size_t at = 0; at < bytes.size() && http_ != HttpMatch::no; ++at) {
-            http_ = advance(http_, bytes[at]);
-        }
+        request_.follow(bytes, limits_->line_bytes_max >= known_method_bytes);
     }
-}
-
-bool Decoder::http_matched() const {
-    return http_ == HttpMatch::matched || http_ == HttpMatch::matched_return;
 }
 
 } // namespace roomd

@@ -4,7 +4,6 @@
 namespace roomd {
 
 namespace {
-constexpr std::uint8_t http_match_last = 14; // HttpMatch::no
 constexpr std::uint32_t skip_max = frame_bytes_ceiling + frame_header_bytes;
 } // namespace
 
@@ -13,11 +12,14 @@ DecoderSaved Decoder::saved() const {
     saved.framing = framing_;
     saved.scanned = scanned_;
     saved.skip = skip_;
-    saved.http = static_cast<std::uint8_t>(http_);
+    saved.http = request_.saved();
     saved.first_line = first_line_;
     saved.skipping_line = skipping_line_;
     saved.after_flush = after_flush_;
     saved.dead = dead_;
+    saved.telnet = telnet_;
+    saved.subnegotiation = subnegotiation_;
+    saved.answered = answered_;
     return saved;
 }
 
@@ -27,7 +29,10 @@ bool Decoder::restore(const DecoderSaved& saved, std::size_t unparsed_bytes) {
     const bool searching =
         saved.framing == Framing::line && !saved.skipping_line && !saved.after_flush && !saved.dead;
     const bool skipping = saved.framing == Framing::frame;
-    const bool possible = saved.framing <= Framing::automatic && saved.http <= http_match_last &&
+    RequestLine request;
+    const bool possible = saved.framing <= Framing::automatic && request.restore(saved.http) &&
+                          saved.answered <= telnet_answers_max &&
+                          (!saved.subnegotiation || saved.framing == Framing::line) &&
                           saved.scanned <= (searching ? unparsed_bytes : 0) &&
                           saved.skip <= (skipping ? skip_max : 0);
     if (!possible) {
@@ -36,11 +41,14 @@ bool Decoder::restore(const DecoderSaved& saved, std::size_t unparsed_bytes) {
     framing_ = saved.framing;
     scanned_ = saved.scanned;
     skip_ = saved.skip;
-    http_ = static_cast<HttpMatch>(saved.http);
+    request_ = request;
     first_line_ = saved.first_line;
     skipping_line_ = saved.skipping_line;
     after_flush_ = saved.after_flush;
     dead_ = saved.dead;
+    telnet_ = saved.telnet;
+    subnegotiation_ = saved.subnegotiation;
+    answered_ = saved.answered;
     return true;
 }
 

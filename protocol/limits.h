@@ -1,8 +1,8 @@
 // The numbers of the wire: how large a thing a peer may send, and why.
 //
 // Only what a peer can see stands here; policy (queues, rates, timeouts) is the daemon's and lives
-// in daemon/limits.h. Every name below is explained in protocol/PROTOCOL.md; a test holds the two
-// together.
+// in daemon/config.h, struct Limits. Every name below is explained in protocol/PROTOCOL.md; a test
+// holds the two together.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,10 @@ inline constexpr std::uint32_t frame_bytes_max_default = 65'536;
 
 /// Default longest line, without its line end: what one pastes into netcat.
 inline constexpr std::uint32_t line_bytes_max_default = 4'096;
+
+/// Refusals of telnet options, and answers to telnet's "are you there", for one connection: a
+/// client asks for a dozen options, and one that asks anew after each refusal would ask for ever.
+inline constexpr std::uint32_t telnet_answers_max = 64;
 
 /// Names of people and rooms, in code points; 4 bytes each at most.
 inline constexpr std::uint32_t name_characters_max = 32;

@@ -297,8 +297,8 @@ class WrongDoor(DaemonTest):
         self.assertIn(b"TLS", answer)
         self.assertEqual(answer.count(b"\n"), 1)
 
-    def test_telnet_negotiation_and_binary_junk_are_refused_politely(self):
-        for first in (b"\xff\xfd\x18\xff\xfb\x1f", b"\x01\x02", b"\x7f", b"\x80", b"\xc1", b"\xf5", b"\xfe"):
+    def test_binary_junk_and_the_first_words_of_others_are_refused_politely(self):
+        for first in (b"SSH-2.0-x\r", b"OPTIONS rtsp://a RTSP/1.0\r", b"\xff\0\0\0\1\x7f", b"\x01\x02", b"\x7f", b"\x80", b"\xc1", b"\xf5", b"\xfe"):
             with self.subTest(first=first):
                 peer = self.raw(self.daemon)
                 peer.send_bytes(first + b"\n/say lobby x\n")

@@ -62,8 +62,8 @@ inline auto fields(const SavedMember& of) {
 }
 
 inline auto fields(const SavedPatience& of) {
-    const auto& [partial, soft, silent, leaving, lingering, flush_in] = of;
-    return std::tie(partial, soft, silent, leaving, lingering, flush_in);
+    const auto& [partial, soft, silent, leaving, lingering, flush_in, quiet] = of;
+    return std::tie(partial, soft, silent, leaving, lingering, flush_in, quiet);
 }
 
 inline auto fields(const StreamSaved& of) {
@@ -72,8 +72,10 @@ inline auto fields(const StreamSaved& of) {
 }
 
 inline auto fields(const DecoderSaved& of) {
-    const auto& [framing, scanned, skip, http, first, skipping, flushed, dead] = of;
-    return std::tie(framing, scanned, skip, http, first, skipping, flushed, dead);
+    const auto& [framing, scanned, skip, http, first, skipping, flushed, dead, telnet,
+                 subnegotiation, answered] = of;
+    return std::tie(framing, scanned, skip, http, first, skipping, flushed, dead, telnet,
+                    subnegotiation, answered);
 }
 
 inline auto fields(const BucketSaved& of) {

@@ -127,8 +127,11 @@ private:
         session.decoder.skip = number < 4 ? 70'000 : 0;
         session.decoder.skipping_line = flag(number, 2);
         session.decoder.after_flush = flag(number, 3);
+        session.decoder.telnet = flag(number, 0);
+        session.decoder.subnegotiation = number >= 4 && flag(number, 1);
+        session.decoder.answered = static_cast<std::uint8_t>(number);
         const auto ms = static_cast<std::uint32_t>(number);
-        session.patience = {71 + ms, 72 + ms, 73 + ms, 74 + ms, 75 + ms, std::nullopt};
+        session.patience = {71 + ms, 72 + ms, 73 + ms, 74 + ms, 75 + ms, std::nullopt, 76 + ms};
         if (number > 0) {
             session.patience->flush_in_ms = ms - 1;
         }

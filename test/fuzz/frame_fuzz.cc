@@ -17,8 +17,17 @@ namespace {
 
 /// Frames, slowly: every step looks at the whole rest of the stream.
 std::vector<std::string> slow_frames(std::string_view stream, std::size_t limit) {
+    constexpr std::string_view mark = "\xEF\xBB\xBF";
     std::vector<std::string> found;
+    bool marked = true; // so far a mark may stand before a frame, and in it before the text
     while (!stream.empty()) {
+        if (marked && stream.starts_with(mark)) {
+            stream.remove_prefix(mark.size());
+            continue;
+        }
+        if (marked && mark.starts_with(stream)) {
+            break;
+        }
         if (stream.front() != '\0') {
             found.emplace_back("!bad_frame");
             break;
@@ -37,8 +46,13 @@ std::vector<std::string> slow_frames(std::string_view stream, std::size_t limit)
         } else if (stream.size() < length) {
             break;
         } else {
+            std::string_view text = stream.substr(0, length);
             if (length > 0) {
-                found.push_back("=" + std::string(stream.substr(0, length)));
+                marked = marked && text.starts_with(mark);
+                text.remove_prefix(marked ? mark.size() : 0);
+            }
+            if (!text.empty()) {
+                found.push_back("=" + std::string(text));
             }
             stream.remove_prefix(length);
         }

@@ -43,7 +43,8 @@ bool same(const DecoderSaved& one, const DecoderSaved& other) {
     return one.framing == other.framing && one.scanned == other.scanned && one.skip == other.skip &&
            one.http == other.http && one.first_line == other.first_line &&
            one.skipping_line == other.skipping_line && one.after_flush == other.after_flush &&
-           one.dead == other.dead;
+           one.dead == other.dead && one.telnet == other.telnet &&
+           one.subnegotiation == other.subnegotiation && one.answered == other.answered;
 }
 
 /// Whether it is refused, and nothing has changed.
@@ -61,8 +62,9 @@ TEST_CASE("Decoder: a flush before or after the change of decoders means what it
     constexpr std::size_t never = SIZE_MAX;
     for (const std::string_view stream :
          {"prompt: \r\nnext\n", "a\n\nb", "far longer than sixteen bytes\r\nok\n",
-          "GET / HTTP/1.1 and more\nx\n", "GET / HTTP/1.1\r\n", "hi\nGET / HTTP/1.1\n",
-          "prompt\r"}) {
+          "GET / HTTP/1.1 and more\nx\n", "GET / HTTP/1.1\r\n", "hi\nGET / HTTP/1.1\n", "prompt\r",
+          "POST /upload HTTP/1.1\r\nx\n", "up\xFF\xFD\x06loaded\n", "a\xFF\xFA\x1F\n\xFF\xF0z\n",
+          "PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n", "\xEF\xBB\xBFsaid\r\n"}) {
         for (std::size_t flush = 0; flush <= stream.size(); ++flush) {
             const std::vector<std::string> found = with_flush(stream, flush, never);
             for (std::size_t over = 0; over <= stream.size(); ++over) {
@@ -128,9 +130,18 @@ TEST_CASE("Decoder: a state that no decoder has is refused") {
     saved.framing = static_cast<Framing>(4);
     CHECK(refused(saved, 0));
     saved = {};
-    saved.http = 14; // "no"
+    saved.http = 22; // a known method, and a version behind it
     CHECK_FALSE(refused(saved, 0));
-    saved.http = 15;
+    saved.http = 23;
+    CHECK(refused(saved, 0));
+    saved = {};
+    saved.subnegotiation = true;
+    CHECK(refused(saved, 0)); // no telnet before it is known that there are lines
+    saved.framing = Framing::line;
+    CHECK_FALSE(refused(saved, 0));
+    saved.answered = telnet_answers_max;
+    CHECK_FALSE(refused(saved, 0));
+    ++saved.answered;
     CHECK(refused(saved, 0));
     saved = {};
     saved.framing = Framing::frame;

@@ -255,13 +255,16 @@ TEST_CASE("Decoder: the first byte decides, for every one of the 256") {
         decoding.feed(std::string(1, static_cast<char>(value)));
         const bool line = (value >= 0x20 && value < 0x7F) || value == 0x09 || value == 0x0D ||
                           value == 0x0A || (value >= 0xC2 && value <= 0xF4);
-        const std::string expected = line || value == 0 ? ""
-                                     : value == 0x16    ? "!tls|"
-                                                        : "!unknown_protocol|";
+        // Behind these more is needed: a byte order mark may stand before both framings, and IAC
+        // before the name of a telnet command.
+        const bool waits = value == 0xEF || value == 0xFF;
+        const std::string expected = line || waits || value == 0 ? ""
+                                     : value == 0x16             ? "!tls|"
+                                                                 : "!unknown_protocol|";
         CHECK(text_of(decoding.found()) == expected);
-        CHECK(decoding.decoder().framing() == (value == 0 ? Framing::frame
-                                               : line     ? Framing::line
-                                                          : Framing::automatic));
+        CHECK(decoding.decoder().framing() == (value == 0       ? Framing::frame
+                                               : line && !waits ? Framing::line
+                                                                : Framing::automatic));
     }
 }
 
@@ -289,20 +292,31 @@ TEST_CASE("Decoder: an HTTP request line is refused, and no line behind it is he
     }
 }
 
+TEST_CASE("Decoder: of a method that is known every spelling of a request line is refused") {
+    for (const std::string line : {"GET\t/\tHTTP/1.1", "GET  / HTTP/1.1", "GET / HTTP/1.1 ",
+                                   "GET /a b HTTP/1.1", "POST / HTTP/1.10", "GET / HTTP/1.1\rX: y",
+                                   "HEAD / HTTP/11", "PRI * HTTP/2.0", "PATCH HTTP/1.1"}) {
+        CAPTURE(line);
+        CHECK(detected(line + "\r\nHost: x\r\n\r\n/quit\r\n") == "!http|");
+        CHECK(lines(line) == "!http|");
+    }
+}
+
 TEST_CASE("Decoder: an HTTP request line over the limit is known at its end") {
     const std::string line = "GET /" + std::string(5'000, 'a') + " HTTP/1.1";
     CHECK(detected(line + "\r\n/quit\n") == "!too_large|!http|");
     CHECK(detected(line) == "!too_large|!http|");
-    CHECK(detected(line + "x\nhello\n") == "!too_large|=hello|");
+    CHECK(detected(line + "x\nhello\n") == "!too_large|!http|"); // of a known method
+    CHECK(detected("x" + line + "x\nhello\n") == "!too_large|=hello|");
     CHECK(lines("GET / HTTP/1.1\r\n/quit\n", {16, 13}) == "!too_large|!http|");
     CHECK(lines("GET / HTTP/1.1\r\n/quit\n", {16, 1}) == "!too_large|!http|");
 }
 
 TEST_CASE("Decoder: what only looks a little like HTTP is talk") {
     for (const std::string line :
-         {"GET / HTTP/1.1 ", " GET / HTTP/1.1", "GET  HTTP/1.1", "GET / http/1.1", "GET / HTTP/11",
-          "GET / HTTP/1.x", "HTTP/1.1", "GET /", "/say lobby HTTP/1.1", "i like my HTTP/1.1",
-          "GET / HTTP/1.1\rx"}) {
+         {"LOOK / HTTP/1.1 ", " GET / HTTP/1.1", "LOOK  HTTP/1.1", "GET / http/1.1",
+          "LOOK / HTTP/11", "LOOK / HTTP/1.x", "HTTP/1.1", "GET /", "/say lobby HTTP/1.1",
+          "i like my HTTP/1.1", "LOOK / HTTP/1.1\rx", "GETS / HTTP/1.1 ", "GET / HTTP/x"}) {
         CAPTURE(line);
         CHECK(lines(line + "\n") == "=" + line + "|");
     }
@@ -371,6 +385,169 @@ TEST_CASE("Decoder: a flushed HTTP request line is one all the same") {
     decoding.flush();
     decoding.feed("\r\n/quit\n");
     CHECK(text_of(decoding.found()) == "!http|");
+}
+
+TEST_CASE("Decoder: a flush in an HTTP request line makes commands of nothing behind it") {
+    for (const std::string& first :
+         {std::string("POST /upload"), std::string("POST "), std::string("GET"), std::string("OPT"),
+          "PUT /" + std::string(99, 'a')}) {
+        Decoding decoding(Framing::line, small);
+        decoding.feed(first);
+        const Found before = decoding.found();
+        decoding.flush();
+        CHECK(decoding.found() == before); // held: nothing is said
+        CHECK(decoding.partial());
+        decoding.feed(first == "OPT" ? "IONS * HTTP/1.1\r\nHost: x\r\n\r\n/nick evil\r\n"
+                                     : " / HTTP/1.1\r\nHost: x\r\n\r\n/nick evil\r\n");
+        decoding.flush();
+        CHECK(text_of(decoding.found()).ends_with("!http|"));
+        CHECK(text_of(decoding.found()).find('=') == std::string::npos);
+    }
+    // Of a method that nobody knows the pieces are said, but nothing behind the line's end is
+    // heard.
+    Decoding decoding(Framing::line, usual);
+    for (const char* piece : {"LOOK", " /here", " HTTP/1.", "1"}) {
+        decoding.feed(piece);
+        decoding.flush();
+    }
+    decoding.feed("\r\n/nick evil\n");
+    CHECK(text_of(decoding.found()) == "=LOOK|= /here|= HTTP/1.|!http|");
+}
+
+TEST_CASE("Decoder: an empty flushed line does not end the first one") {
+    Decoding decoding(Framing::line, usual);
+    decoding.feed("\r");
+    decoding.flush();
+    decoding.feed("\nGET / HTTP/1.1\r\n/quit\n");
+    CHECK(text_of(decoding.found()) == "!http|");
+}
+
+TEST_CASE("Decoder: a byte order mark before the first payload is no text") {
+    const std::string mark = "\xEF\xBB\xBF";
+    CHECK(lines(mark + "/join ops\r\nhello\r\n") == "=/join ops|=hello|");
+    CHECK(detected(mark + "/join ops\r\nhello\r\n") == "=/join ops|=hello|");
+    CHECK(detected("\r\n" + mark + "/join ops\n") == "=/join ops|");
+    CHECK(lines(mark + "GET / HTTP/1.1\r\n/quit\n") == "!http|");
+    CHECK(lines("a\n" + mark + "b\n") == "=a|=" + mark + "b|");
+    CHECK(lines(mark + "\na\n") == "=a|");
+    CHECK(lines(mark) == "");
+    CHECK(lines(mark + "12345678\n", small) == "=12345678|"); // it does not count
+    CHECK(lines(mark.substr(0, 2) + "\n") == "=" + mark.substr(0, 2) + "|");
+    // In frames: inside the first one, and by programs that write it before whatever they write.
+    for (const Framing framing : {Framing::frame, Framing::automatic}) {
+        CHECK(lines(frame(mark + "/hello 1") + frame("b"), usual, framing) == "=/hello 1|=b|");
+        CHECK(lines(mark + frame("/hello 1") + frame("b"), usual, framing) == "=/hello 1|=b|");
+        CHECK(lines(frame(mark) + frame(mark + "a") + frame("b"), usual, framing) == "=a|=b|");
+        CHECK(lines(frame("a") + frame(mark + "b"), usual, framing) == "=a|=" + mark + "b|");
+        CHECK(lines(mark, usual, framing) == "");
+    }
+    CHECK(frames(mark + "text") == "!bad_frame|");
+    CHECK(detected("\xEF\xBC\xA1nn\n") == "=\xEF\xBC\xA1nn|"); // full-width A
+}
+
+TEST_CASE("Decoder: a payload that was not consumed is shown again without its mark") {
+    Decoder decoder(Framing::frame, usual);
+    const std::string bytes = frame("\xEF\xBB\xBF/hello 1");
+    for (int turn = 0; turn < 2; ++turn) {
+        const Step step = decoder.next(bytes);
+        REQUIRE(std::holds_alternative<Payload>(step));
+        CHECK(std::get<Payload>(step).text == "/hello 1");
+    }
+}
+
+TEST_CASE("Decoder: CR NUL ends a line as CR LF does") {
+    const std::string end("\r\0", 2);
+    CHECK(lines("a" + end + "b" + end + "\r\n" + end + "c\r\n") == "=a|=b|=c|");
+    CHECK(lines("12345678" + end + "123456789" + end + "ok\n", small) ==
+          "=12345678|!too_large|=ok|");
+    CHECK(lines(std::string(40, 'x') + end + "ok" + end, small) == "!too_large|=ok|");
+    const std::string zero("a\0b\n", 4);
+    CHECK(lines(zero) == "=" + zero.substr(0, 3) + "|"); // a NUL alone is data, and no text
+    CHECK(lines("GET / HTTP/1.1" + end + "/quit" + end) == "!http|");
+    Decoding decoding(Framing::line, usual);
+    decoding.feed("prompt");
+    decoding.flush();
+    decoding.feed(end + "next" + end);
+    CHECK(text_of(decoding.found()) == "=prompt|=next|");
+}
+
+TEST_CASE("Decoder: telnet's options are refused once each, and are no text") {
+    const std::string putty("\xFF\xFB\x1F\xFF\xFB\x20\xFF\xFD\x01\xFF\xFD\x03", 12);
+    CHECK(detected(putty + "/ping first\r\n") ==
+          "?\xFF\xFE\x1F|?\xFF\xFE\x20|?\xFF\xFC\x01|?\xFF\xFC\x03|=/ping first|");
+    // What is given up is not answered: two that do would go on for ever.
+    CHECK(lines("\xFF\xFC\x01\xFF\xFE\x01hello\n") == "=hello|");
+    CHECK(lines("he\xFF\xFD\x18llo\n") == "?\xFF\xFC\x18|=hello|");
+    CHECK(lines("hello\r\xFF\xF1\nyou\n") == "=hello|=you|");
+}
+
+TEST_CASE("Decoder: a client that asks again after each refusal is refused so many times") {
+    std::string asks;
+    for (std::uint32_t count = 0; count < telnet_answers_max * 3; ++count) {
+        asks += "\xFF\xFB\x01";
+    }
+    const Found found = decode(Framing::line, usual, asks + "\xFF\xF6\xFF\xFD\x06hello\n");
+    CHECK(found.size() == telnet_answers_max + 2);
+    CHECK(found[telnet_answers_max] == "?\xFF\xFB\x06"); // a timing mark is no option
+    CHECK(found.back() == "=hello");
+}
+
+TEST_CASE("Decoder: a Ctrl-C of telnet is answered with its timing mark and is no text") {
+    CHECK(lines("\xFF\xF4\xFF\xFD\x06\n/ping after\n") == "?\xFF\xFB\x06|=/ping after|");
+    CHECK(lines("half\xFF\xF4\xFF\xFD\x06 a line\n") == "?\xFF\xFB\x06|=half a line|");
+    CHECK(lines("\xFF\xF3\xFF\xF2\xFF\xF1\xFF\xF9x\n") == "=x|");
+    CHECK(lines("\xFF\xF6x\n") == "?here|=x|");
+    // PuTTY's data mark is urgent data, which TCP takes out of the stream: its IAC stands alone.
+    CHECK(lines("\xFF\xF4\xFF/ping after\n") == "=/ping after|");
+}
+
+TEST_CASE("Decoder: what an option negotiates is no text, however long, and ends no line") {
+    const std::string size("\xFF\xFA\x1F\x00\x0A\x00\x18\xFF\xF0", 9);
+    CHECK(lines("a" + size + "b\n") == "=ab|");
+    CHECK(lines("\xFF\xFA\x18\xFF\xFF\n\xFF\xF0ok\n") == "=ok|");
+    CHECK(lines("ok\xFF\xFA\x18" + std::string(100, '\n') + "\xFF\xF0!\n", small) == "=ok!|");
+    CHECK(lines(std::string(40, 'x') + "\xFF\xFA\n\xFF\xF0\nok\n", small) == "!too_large|=ok|");
+    Decoding decoding(Framing::line, small);
+    decoding.feed("\xFF\xFA\x18" + std::string(1'000, 'x'));
+    CHECK(decoding.partial());
+    CHECK(decoding.wanted() == 1); // none of it is kept
+    decoding.feed("\xFF\xF0");
+    CHECK_FALSE(decoding.partial());
+}
+
+TEST_CASE("Decoder: an IAC that begins no command is data, which is no text") {
+    CHECK(lines("a\xFF\xFF\xF4z\n") == "=a\xFF\xFF\xF4z|");
+    CHECK(lines("\xFFz\n") == "=\xFFz|");
+    CHECK(detected("\xFFz\n") == "!unknown_protocol|");
+    CHECK(detected(std::string("\xFF\0\0\0\0\0\0\0\1\x7F", 10)) == "!unknown_protocol|"); // ZMTP
+    CHECK(lines("7 bytes\xFF\xFF\nok\n", small) == "!too_large|=ok|");
+}
+
+TEST_CASE("Decoder: the header of a proxy is refused and nothing of it said") {
+    const std::string second("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0C", 16);
+    for (const std::string& header :
+         {std::string("PROXY TCP4 203.0.113.7 192.0.2.1 56324 443\r\n"),
+          std::string("PROXY TCP6 ::1 ::1 1 2\r\n"), std::string("PROXY UNKNOWN\r\n"), second}) {
+        CAPTURE(header);
+        CHECK(lines(header + "/join ops\r\nhello\r\n") == "!proxy|");
+        CHECK(detected(header + "/join ops\r\nhello\r\n") == "!proxy|");
+        CHECK(lines("a\n" + header).starts_with("=a|="));
+    }
+    CHECK(lines("PROXY TCP4 " + std::string(200, '1') + "\r\nx\n", {16, 100}) == "!proxy|");
+    CHECK(lines("PROXY is what I need\n") == "=PROXY is what I need|");
+    CHECK(lines(std::string("\r\n\r\n\0\r\nQUIET\n", 13)) == std::string("=\0|=QUIET|", 10));
+}
+
+TEST_CASE("Decoder: the first words of SSH, RTSP, SIP and ICY are refused") {
+    for (const std::string first : {"SSH-2.0-OpenSSH_9", "SSH-1.99-x", "OPTIONS rtsp://a RTSP/1.0",
+                                    "INVITE sip:a SIP/2.0", "GET / ICY/1.0"}) {
+        CAPTURE(first);
+        CHECK(detected(first + "\r\n/quit\r\n") == "!unknown_protocol|");
+        CHECK(lines("hello\n" + first + "\n") == "=hello|=" + first + "|");
+    }
+    for (const std::string talk : {"SSH is what I use", "EHLO all", "RTSP/1.0", "go RTSP/1.0"}) {
+        CHECK(lines(talk + "\n") == "=" + talk + "|");
+    }
 }
 
 TEST_CASE("Decoder: echo hands over every byte as it comes") {

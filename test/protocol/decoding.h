@@ -1,9 +1,9 @@
 // decoding — runs a Decoder the way a connection does, however the stream is cut, and writes down
 // what it found.
 //
-// For tests. The transcript holds one entry for each payload and violation, so two runs are the
-// same if their transcripts are equal. Bytes to be skipped leave no trace: how many there are in
-// one step depends on the cuts, and means nothing.
+// For tests. The transcript holds one entry for each payload, violation and answer to telnet, so
+// two runs are the same if their transcripts are equal. Bytes to be skipped leave no trace: how
+// many there are in one step depends on the cuts, and means nothing.
 #pragma once
 
 #include "protocol/decoder.h"
@@ -72,10 +72,20 @@ private:
             consumed = payload->consumed;
             assert(consumed > 0);
         } else if (const auto* const violation = std::get_if<Violation>(&step)) {
-            static constexpr const char* names[] = {"too_large", "bad_frame", "tls", "http",
-                                                    "unknown_protocol"};
+            static constexpr const char* names[] = {"too_large", "bad_frame",        "tls",
+                                                    "http",      "unknown_protocol", "proxy"};
             found_.emplace_back(std::string("!") + names[static_cast<int>(violation->kind)]);
             consumed = violation->consumed;
+        } else if (const auto* const cut = std::get_if<Cut>(&step)) {
+            assert(cut->size > 0);
+            assert(cut->at + cut->size <= pending_.size());
+            pending_.erase(cut->at, cut->size);
+            for (std::string_view rest = cut->answer(); !rest.empty(); rest.remove_prefix(3)) {
+                found_.emplace_back("?" + std::string(rest.substr(0, 3)));
+            }
+            if (cut->are_you_there) {
+                found_.emplace_back("?here");
+            }
         } else {
             consumed = std::get<Skipped>(step).consumed;
             assert(consumed > 0);

@@ -102,6 +102,23 @@ std::vector<Stream> written_streams() {
             streams.push_back({Framing::automatic, limits, header(length) + std::string(40, 'x')});
         }
     }
+    const std::string telnet("\xFF\xFB\x1F\xFF\xFA\x1F\x00\n\xFF\xFF\r\xFF\xF0\xFF\xFD\x06", 16);
+    for (const std::string& bytes :
+         {std::string("\xEF\xBB\xBF/join ops\r\nhi\n"),
+          telnet + "a" + telnet + "b\r" + telnet + "\n", "\xEF" + telnet + "\xBB\xBF" + "a\n",
+          std::string(17, 'x') + telnet + "y\r" + telnet + "\nz\n",
+          std::string("a\r\0b\0\r\0\r\0", 9),
+          std::string("sixteen bytes ok\r\0and more here ..\r\0x\n", 37),
+          std::string("\r\n\r\n\0\r\nQUIT\nx\n", 14), std::string("\r\n\r\n\0\r\nQUI\r\n", 12),
+          std::string("PROXY TCP4 1.1.1.1 2.2.2.2 1 2\r\nx\n"), std::string("SSH-2.0-x\r\nx\n"),
+          std::string("GET /a b HTTP/1.1 \r\nx\n"), "sixteen bytes ok" + telnet + "\r\n",
+          std::string("sixteen bytes ok\xFF\xFF\n"), std::string("half a command \xFF")}) {
+        for (const DecoderLimits& limits : {usual, small, DecoderLimits{2, 1}}) {
+            streams.push_back({Framing::line, limits, bytes});
+            streams.push_back({Framing::automatic, limits, bytes});
+        }
+        streams.push_back({Framing::frame, usual, "\xEF\xBB\xBF" + frame("\xEF\xBB\xBF" + bytes)});
+    }
     for (const char* first : {"\x16\x03\x01", "\xFF\xFB\x01", "\x7F", "\x80", "\xC1", "\xF5"}) {
         streams.push_back({Framing::automatic, usual, std::string(first) + "hello\n/quit\n"});
     }
@@ -137,9 +154,30 @@ std::vector<Stream> drawn_streams(std::size_t count) {
     // The same streams each time. NOLINTNEXTLINE(cert-msc32-c,cert-msc51-cpp)
     std::mt19937 random(20'240'611);
     const auto below = [&random](std::size_t limit) { return random() % limit; };
-    constexpr std::array<std::string_view, 14> pieces = {
-        "a",    "\n",  "\r",       "\r\n",         "hello", "/say ops ",        "\t",
-        "GET ", " / ", "HTTP/1.1", "\xE2\x82\xAC", "\xC3",  "0123456789abcdef", " "};
+    constexpr std::array<std::string_view, 24> pieces = {"a",
+                                                         "\n",
+                                                         "\r",
+                                                         "\r\n",
+                                                         "hello",
+                                                         "/say ops ",
+                                                         "\t",
+                                                         "GET ",
+                                                         " / ",
+                                                         "HTTP/1.1",
+                                                         "\xE2\x82\xAC",
+                                                         "\xC3",
+                                                         "0123456789abcdef",
+                                                         " ",
+                                                         std::string_view("\0", 1),
+                                                         std::string_view("\r\0", 2),
+                                                         "\xFF",
+                                                         "\xFF\xFB\x1F",
+                                                         "\xFF\xFA",
+                                                         "\xFF\xF0",
+                                                         "\xFF\xFD\x06",
+                                                         "\xFF\xF4",
+                                                         "\xEF\xBB\xBF",
+                                                         "PROXY TCP4 "};
     std::vector<Stream> streams;
     while (streams.size() < count) {
         const bool frames = below(2) == 0;
