@@ -169,13 +169,11 @@ void Session::write_notice(Stream& /*stream*/, const std::vector<Lost>& lost, st
 
 void Session::on_flushed(Stream& stream) {
     const OutQueue& output = stream.output();
-    Hub& hub = server_->hub();
     const bool answers_read = output.own_bytes() < server_->reply_bytes_max() / 2;
     if (member_ && answers_read) {
-        if (hub.replaying(member_)) {
-            static_cast<void>(hub.continue_replay(member_, server_->reply_bytes_max()));
-        }
-        if (stream.reading_paused() && hold_ != Hold::room && !hub.replaying(member_)) {
+        if (server_->hub().replaying(member_)) {
+            server_->scheduler().wait_turn(key_, share_); // the next portion is work, too
+        } else if (stream.reading_paused() && hold_ != Hold::room) {
             go_on();
         }
     } else if (framing() == Framing::echo && answers_read) {

@@ -119,7 +119,7 @@ public:
     [[nodiscard]] Share& share() { return share_; }
 
     /// Its turn has come: looks at its input, and reads on.
-    void run_turn() { stream_.on_ready(Ready::readable); }
+    void run_turn();
 
     /// Behind the flush: tells the hub whether the queue is over the soft limit, and does what the
     /// slow policy says if it is over the hard one. True: to be asked again after the next flush.
@@ -183,6 +183,7 @@ private:
     [[nodiscard]] Next take_step(const Step& step);
     [[nodiscard]] Next take_payload(const Payload& payload);
     void take_parked();
+    void continue_answer();
     void count_payload(const Payload& payload);
     void charge(std::uint64_t units);
     [[nodiscard]] Next run(const Command& command, bool harmless);

@@ -125,6 +125,27 @@ void Session::charge(std::uint64_t units) {
     server_->scheduler().spend(share_, units + server_->hub().take_work());
 }
 
+void Session::run_turn() {
+    if (server_->hub().replaying(member_)) {
+        continue_answer();
+    } else {
+        stream_.on_ready(Ready::readable);
+    }
+}
+
+// An answer that comes in portions: the next one, and what it costs.
+void Session::continue_answer() {
+    Hub& hub = server_->hub();
+    const bool more = hub.continue_replay(member_, server_->reply_bytes_max());
+    charge(step_units);
+    if (more) {
+        return; // when the reader has taken this one: on_flushed
+    }
+    if (stream_.reading_paused() && hold_ != Hold::room) {
+        go_on();
+    }
+}
+
 void Session::on_end_of_input(Stream& stream) {
     if (ending_) {
         return;
