@@ -139,7 +139,8 @@ void say_ready(const Server& server, Supervisor& supervisor, Log& log) {
     log.line(LogLevel::info, "ready",
              {{"version", version()},
               {"poller", Poller::name()},
-              {"memory_bytes_max", server.memory_bytes_max()}});
+              {"connections_max", std::uint64_t{server.connections_max()}},
+              {"memory_max", server.memory().ceiling()}});
     supervisor.ready(Heartbeat::status_of(server));
     show_welcome(server);
 }

@@ -186,6 +186,10 @@ void MetricsPages::write_queues(MetricsText& text) const {
                server_.hub().history_bytes());
     text.gauge("roomd_history_bytes_max", "Above it the oldest go.",
                limits.history_total_bytes_max);
+    text.gauge("roomd_memory_bytes", "Memory held for clients: input, queues, history, tables.",
+               server_.memory().use().total());
+    text.gauge("roomd_memory_bytes_max", "Near it newcomers wait, above it the largest lose.",
+               server_.memory().ceiling());
 }
 
 void MetricsPages::write_clockwork(MetricsText& text) const {

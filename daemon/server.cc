@@ -83,6 +83,12 @@ std::uint32_t Server::connections_max() const {
     return static_cast<std::uint32_t>(wanted == 0 ? left : std::min<std::uint64_t>(left, wanted));
 }
 
+Limits Server::limits_in_force() const {
+    Limits limits = config_.limits;
+    limits.memory_max = memory_.ceiling();
+    return limits;
+}
+
 void Server::tell_time() {
     if (told_tick_ != loop_.ticks()) {
         told_tick_ = loop_.ticks();

@@ -195,8 +195,8 @@ public:
     /// and format, what is held, limits that were met. O(connections).
     [[nodiscard]] std::vector<std::string> status_lines() const;
 
-    /// What connections, queues and histories may come to at the worst, by the limits in force.
-    [[nodiscard]] std::uint64_t memory_bytes_max() const;
+    /// The configured limits, with what a 0 stands for.
+    [[nodiscard]] Limits limits_in_force() const;
 
     /// Newcomers are served.
     [[nodiscard]] bool ready() const { return serving_ && !stopping(); }

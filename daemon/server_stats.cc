@@ -3,7 +3,6 @@
 #include "reactor/sys.h"
 
 #include <algorithm>
-#include <bit>
 #include <string>
 
 // What /stats and /conns show.
@@ -34,7 +33,8 @@ std::string Server::stats() const {
     add(out, "ticks", loop_.ticks());
     add(out, "pinned_bytes", arena_.bytes_pinned());
     add(out, "history_bytes", hub_.history_bytes());
-    const auto values = limit_values(config_.limits, connections_max());
+    add(out, "memory_bytes", memory_.use().total());
+    const auto values = limit_values(limits_in_force(), connections_max());
     for (std::size_t index = 0; index < limit_count; ++index) {
         const std::string name(roomd::name_of(static_cast<Limit>(index)));
         add(out, name, values[index]);
@@ -43,6 +43,7 @@ std::string Server::stats() const {
     return out;
 }
 
+<<<<<<< HEAD
 // Each term is derived in ARCHITECTURE.md, Memory; doubled where a vector may have grown by
 // doubling.
 std::uint64_t Server::memory_bytes_max() const {
@@ -89,6 +90,29 @@ std::string Server::connection_line(std::uint32_t slot) {
         static_cast<std::uint64_t>(
             std::chrono::duration_cast<std::chrono::milliseconds>(age).count()));
     return line;
+=======
+std::vector<std::string> Server::connection_lines() {
+    std::vector<std::string> lines;
+    sessions_.for_each([&](Key key, const std::unique_ptr<Session>& session) {
+        const Member* const member = hub_.member(session->member());
+        const Stream& stream = session->stream();
+        std::string line = "#" + std::to_string(key.slot) + " ";
+        line += stream.closed() ? "closed" : to_string(sys::peer_address(stream.fd()));
+        line.append(" nick=").append(member == nullptr ? "" : member->nick.text());
+        line.append(" framing=").append(name_of(session->framing()));
+        line.append(" format=").append(member == nullptr ? "" : word(member->dialect.format));
+        line.append(" rooms=").append(hub_.room_names(session->member()));
+        add(line, "queued_bytes", stream.output().bytes());
+        const Duration age = stream.blocked() && !stream.output().empty()
+                                 ? loop_.now() - stream.blocked_since()
+                                 : Duration::zero();
+        add(line, "unsent_ms",
+            static_cast<std::uint64_t>(
+                std::chrono::duration_cast<std::chrono::milliseconds>(age).count()));
+        lines.push_back(std::move(line));
+    });
+    return lines;
+>>>>>>> 28f685a (daemon: say the memory that is held and its ceiling, fix a worst case nobody could have)
 }
 
 } // namespace roomd

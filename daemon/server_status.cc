@@ -79,6 +79,9 @@ std::vector<std::string> Server::status_lines() const {
     add(lines, "queue_bytes", queue_bytes);
     add(lines, "pinned_bytes", arena_.bytes_pinned());
     add(lines, "history_bytes", hub_.history_bytes());
+    add(lines, "memory_bytes", memory_.use().total());
+    add(lines, "memory_bytes_peak", memory_.peak());
+    add(lines, "memory_max", memory_.ceiling());
     for (std::size_t index = 0; index < limit_count; ++index) {
         if (counters_.hits.at(index) > 0) {
             add(lines, "hits." + std::string(name_of(static_cast<Limit>(index))),

@@ -95,7 +95,8 @@ class MonitoringTest(DaemonTest):
         hidden = {name for name in names if name.startswith("roomd_")} - set(NAMES.findall(shown))
         # Half of a histogram, what others are made of, and what is for looking into one thing.
         self.assertEqual({name for name in hidden if not name.endswith(("_count", "_sum"))},
-                         {"roomd_history_bytes_max", "roomd_members", "roomd_commands_refused_total",
+                         {"roomd_history_bytes_max", "roomd_memory_bytes_max", "roomd_members",
+                          "roomd_commands_refused_total",
                           "roomd_payloads_received_total", "roomd_datagrams_dropped_total",
                           "roomd_state_dropped_total"})
 
