@@ -36,12 +36,13 @@ public:
 
     [[nodiscard]] std::uint64_t freed() const { return freed_; }
 
-    /// The queue's part of the chunks it holds: each divided by all who hold it. So those who hear
-    /// the same messages are not taken for the largest holders.
+    /// The queue's part of the chunks it holds: each divided by the queues that hold it. So those
+    /// who hear the same messages are not taken for the largest holders.
     [[nodiscard]] static std::uint64_t part_of(const OutQueue& queue) {
         std::uint64_t part = 0;
         queue.for_each([&](const ChunkRef& chunk, std::uint32_t /*from*/, std::uint32_t /*to*/) {
-            part += chunk->capacity() / chunk->references();
+            const bool room_too = chunk->kind() == ChunkKind::shared && chunk->references() > 1;
+            part += chunk->capacity() / (chunk->references() - (room_too ? 1 : 0));
         });
         return part;
     }

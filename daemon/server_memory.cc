@@ -3,6 +3,7 @@
 #include "reactor/sys.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -90,19 +91,20 @@ void Server::relieve_memory() {
     }
 }
 
-// The largest queues lose what they hold, as few of them as suffice. Whoever holds less than its
-// fair share of `limit`, or less than the soft limit, is not touched; only if that cannot suffice,
-// the soft limit does not protect those that the kernel takes nothing for.
+// The largest queues lose what they hold, as few of them as suffice. First those over their fair
+// share of `limit` that are over the soft limit, too. If these do not suffice, it is only taken
+// from those that the kernel takes nothing for: over their share, and at last whoever holds most,
+// because above pinned_bytes_max nobody could speak.
 void Server::shed_queues(std::uint64_t bytes_needed, std::uint64_t limit) {
     const std::uint64_t share = limit / std::max<std::uint64_t>(sessions_.size(), 1);
     const std::uint64_t soft = config_.limits.queue_soft_bytes;
-    for (const bool last_resort : {false, true}) {
+    const std::array<std::uint64_t, 3> floors{std::max(share, soft), share, 0};
+    for (std::size_t pass = 0; pass < floors.size(); ++pass) {
         std::vector<std::pair<std::uint64_t, Key>> holders;
         sessions_.for_each([&](Key key, const std::unique_ptr<Session>& session) {
             const Stream& stream = session->stream();
             const std::uint64_t held = Relief::part_of(stream.output());
-            const std::uint64_t floor = last_resort ? share : std::max(share, soft);
-            if (held > floor && (!last_resort || stream.blocked())) {
+            if (held > floors.at(pass) && (pass == 0 || stream.blocked())) {
                 holders.emplace_back(held, key);
             }
         });
@@ -112,8 +114,8 @@ void Server::shed_queues(std::uint64_t bytes_needed, std::uint64_t limit) {
         while (chosen < holders.size() && !relief.satisfied()) {
             relief.offer(sessions_.at(holders[chosen++].second)->stream().output());
         }
-        if (!relief.satisfied() && !last_resort) {
-            continue; // with these alone it would be taken from them for nothing
+        if (!relief.satisfied() && pass + 1 < floors.size()) {
+            continue; // from these alone it would be taken for nothing
         }
         for (std::size_t index = 0; index < chosen && relief.freed() > 0; ++index) {
             Session& session = *sessions_.at(holders[index].second);
