@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -9,8 +10,9 @@ using namespace roomd;
 
 namespace {
 
-std::string refusal_of(std::vector<const char*> arguments) {
-    arguments.insert(arguments.begin(), "program");
+std::string refusal_of(const std::vector<const char*>& given) {
+    std::vector<const char*> arguments(given.size() + 1, "program");
+    std::copy(given.begin(), given.end(), arguments.begin() + 1);
     return empty_value(static_cast<int>(arguments.size()), arguments.data());
 }
 
