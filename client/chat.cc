@@ -41,7 +41,7 @@ Chat::Chat(EventLoop& loop, ChatOptions options, std::ostream& errors)
       interactive_(options.conversation.interactive),
       conversation_(std::move(options.conversation), *this),
       lines_(loop, options.input_fd, line_bytes_max), output_(loop, options.output_fd),
-      flush_list_(loop), host_{loop, arena_, flush_list_, {}, read_bytes_max, flush_bytes_max, {}},
+      flush_list_(loop), host_{loop, arena_, flush_list_, {}, read_bytes_max, flush_bytes_max},
       decoder_(Framing::frame, limits_) {
     loop.at_tick_end(*this);
 }

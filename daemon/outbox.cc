@@ -49,8 +49,11 @@ Outbox::Verdict Outbox::shorten(const Reader& reader) {
 Outbox::Verdict Outbox::shed(const Reader& reader) {
     // It goes in any case, or the memory would stay; a reader that must not lose anything loses the
     // connection with it, and hears in a last gap what that was.
-    const bool dropped = drop(0);
-    return may_drop(reader) && dropped ? Verdict::dropped : Verdict::close;
+    if (may_drop(reader)) {
+        return drop(0) ? Verdict::dropped : Verdict::close;
+    }
+    static_cast<void>(stream_->drop_oldest(0)); // not counted: it is no reader any more
+    return Verdict::close;
 }
 
 } // namespace roomd

@@ -52,6 +52,7 @@ Server::~Server() {
     listeners_.clear();
     loop_.cancel(second_);
     loop_.cancel(departure_);
+    loop_.cancel(relief_pause_);
     std::vector<Key> keys;
     sessions_.for_each(
         [&](Key key, const std::unique_ptr<Session>& /*session*/) { keys.push_back(key); });
@@ -268,6 +269,10 @@ void Server::on_timer(TimerKey key) {
     if (key == departure_) {
         departure_ = {};
         next_departures();
+        return;
+    }
+    if (key == relief_pause_) {
+        relief_pause_ = {};
         return;
     }
     second_ = loop_.after(std::chrono::seconds(1), *this);

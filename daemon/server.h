@@ -313,7 +313,7 @@ private:
     std::deque<Key> closed_;       // their streams have closed; to leave their rooms and be erased
     std::uint64_t reads_paid_ = 0; // of host_.read_calls
     std::uint64_t bytes_paid_ = 0; // of host_.bytes_read
-    TimePoint next_relief_{};
+    TimerKey relief_pause_;        // memory was short, and those who hold most have just lost some
     std::uint32_t reply_bytes_max_ = 0;
     bool output_scarce_ = false;
     bool newcomers_wait_ = false; // memory is scarce

@@ -48,7 +48,7 @@ void Server::account_memory() {
     }
     const bool over = memory_.level() == MemoryAccount::Level::over;
     const bool pinned = arena_.bytes_pinned() > config_.limits.pinned_bytes_max;
-    if ((!over && !pinned) || loop_.now() < next_relief_) {
+    if ((!over && !pinned) || relief_pause_) {
         return;
     }
     if (pinned) {
@@ -60,7 +60,7 @@ void Server::account_memory() {
         counters_.hit(Limit::memory_max);
         relieve_memory();
     }
-    next_relief_ = loop_.now() + relief_pause;
+    relief_pause_ = loop_.after(relief_pause, *this); // its end is a tick, so it is looked at again
 }
 
 // Half payloads first, the oldest first: they are what costs a client nothing to begin and us a

@@ -69,9 +69,15 @@ Activity FlushList::flush_some(std::uint64_t cost_max) {
 
 std::uint64_t FlushList::walk(Queue& queue, std::uint32_t end, std::uint64_t cost_max) {
     std::uint64_t spent = 0;
-    while (queue.begin() != end && spent < cost_max) {
-        Stream* const stream = queue.streams[queue.head++];
-        if (stream != nullptr) { // else it has left
+    while (queue.begin() != end) {
+        Stream* const stream = queue.streams[queue.head];
+        if (stream != nullptr && spent >= cost_max) {
+            break;
+        }
+        // A place whose stream has left costs nothing. It must not be what is left of a walk: then
+        // the list is empty, nobody flushes it again, and a mark behind the place is never passed.
+        ++queue.head;
+        if (stream != nullptr) {
             stream->to_flush_ = false;
             --queue.alive;
             spent += stream->flush();

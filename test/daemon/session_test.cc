@@ -135,7 +135,7 @@ TEST_CASE("Session: http, tls, unknown_protocol - one clear answer, and nothing 
     const std::array rows{
         Row{CloseReason::http, "POST / HTTP/1.1\r\nHost: x\r\n\r\nsay this\n"sv, "HTTP/1.1 400 "},
         Row{CloseReason::tls, "\x16\x03\x01\x02\x00\x01say this\n"sv, "! tls: "},
-        Row{CloseReason::unknown_protocol, "\xff\xfb\x01say this\n"sv, "! unknown_protocol: "}};
+        Row{CloseReason::unknown_protocol, "\xfe\xfb\x01say this\n"sv, "! unknown_protocol: "}};
     for (const Row& row : rows) {
         CAPTURE(word(row.reason));
         ServerWorld world;

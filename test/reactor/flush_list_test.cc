@@ -123,6 +123,17 @@ TEST_CASE(
     CHECK(crowd.world.flush_list.size() == 1);
 }
 
+TEST_CASE("FlushList: a place that was left is passed although the budget is spent") {
+    Crowd crowd(2);
+    crowd.world.flush_cost_max = one_call;
+    crowd.say_to_all();
+    const FlushList::Mark mark = crowd.world.flush_list.mark();
+    crowd.wires[1].stream.close_now(); // its place stays, at the end of the list
+    crowd.world.ticks(1);
+    CHECK(crowd.world.flush_list.size() == 0);
+    CHECK(crowd.world.flush_list.passed(mark)); // or nobody would ask for another walk
+}
+
 TEST_CASE("FlushList: who closes leaves it, wherever it stands, and the others go on") {
     for (std::size_t gone = 0; gone < 4; ++gone) {
         CAPTURE(gone);

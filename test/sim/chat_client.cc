@@ -211,6 +211,10 @@ void ChatClient::on_hangup(Hangup how) {
 
 void ChatClient::settle() {
     settling_ = true;
+    if (steady_) { // the world waits for what is on its way, not for days
+        steady_ = false;
+        set_pace({});
+    }
 }
 
 void ChatClient::expect_stop() {

@@ -171,7 +171,9 @@ void draw_policies(Random& random, Scenario& scenario) {
 void draw_steady(Random& random, Scenario& scenario) {
     const Limits& limits = scenario.config.limits;
     const bool lossy_only = scenario.config.rooms.empty() && !scenario.memory_scarce &&
-                            scenario.shortages == 0 && limits.connections_max == 0;
+                            scenario.shortages == 0 && limits.connections_max == 0 &&
+                            // A small queue may hold nothing that can be dropped: then it is slow.
+                            limits.queue_bytes_max > 65'536 && limits.queue_entries_max >= 4'096;
     if (!lossy_only || !random.one_in(2)) {
         return;
     }

@@ -23,7 +23,7 @@ std::string Vandal::rubbish() {
     case 1:
         return "\x16\x03\x01\x02" + token + "\n";
     case 2:
-        return "\xFF\xFB\x01" + token + "\n";
+        return "\xC1\xFB\x01" + token + "\n"; // no UTF-8, and no telnet either
     case 3:
         return std::string("\x00\xFF\xFF\xFF", 4) + token; // 2^24 - 1 bytes to come, says it
     case 4:
