@@ -83,7 +83,18 @@ struct RichWorld : ServerWorld {
     void replay() {
         clients.push_back(connect(Framing::frame, 3));
         clients.back().send("/hello 1 nick=late");
-        clients.back().send("/join noise last=400"); // more than the kernel holds
+        for (int count = 0; count < 12; ++count) {
+            clients.back().send("/join noise last=60");
+            clients.back().send("/leave noise");
+        }
+        clients.back().send("/join noise last=60");
+        const auto stuck = [](const SavedSession& session) {
+            return session.member && session.member->replay && session.stream.blocked;
+        };
+        REQUIRE(until([&] { // the kernel holds no more of it, and the replay waits
+            const Snapshot now = server->save();
+            return std::any_of(now.sessions.begin(), now.sessions.end(), stuck);
+        }));
         settle(clients.front());
     }
 
