@@ -74,7 +74,13 @@ bool Hub::continue_replay(Key key, std::uint32_t bytes_max) {
     if (!replaying(key)) {
         return false;
     }
-    bytes_max = std::max<std::uint32_t>(bytes_max, 1); // each portion is a step forward
+    if (bytes_max == 0) { // only whether it can go on at all: nothing is added
+        const Replay* const replay = std::get_if<Replay>(&answers_.at(key.slot));
+        if (replay == nullptr || rooms_.find(replay->room) != nullptr) {
+            return true;
+        }
+        bytes_max = 1;
+    }
     if (arena_->bytes_pinned() > limits_->pinned_bytes_max) {
         bytes_max = std::min(bytes_max, scarce_bytes_max);
     }
