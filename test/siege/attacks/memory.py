@@ -62,7 +62,7 @@ class HalfLines(HalfFrames):
     short = 4.0
 
     def run(self, field):
-        crowd = Crowd(field.address, self.count, blob=b"l" * 4090, repeat=False).open(field.seconds + 5)
+        crowd = Crowd(field.address, self.count, blob=b"/" + b"l" * 4089, repeat=False).open(field.seconds + 5)
         crowd.drive_quiet(field.seconds + 5)
         crowd.close()
 

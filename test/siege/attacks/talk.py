@@ -58,7 +58,7 @@ class Pipeline(Attack):
         data = self.unit if isinstance(self.unit, bytes) else self.unit.encode()
         crowd = Crowd(field.address, self.count, blob=data * max(1, 65536 // len(data)), prelude=self.prelude.encode())
         crowd.open().drive(field.seconds)
-        note = f"{crowd.sent / len(data) / field.seconds:.0f}/s"
+        note = f"{crowd.sent / 1e6:.0f} MB sent, {crowd.received / 1e6:.0f} MB of answers"
         must(crowd.ended <= self.count // 50, f"{crowd.ended} of {self.count} attackers were closed, who read all they are sent")
         crowd.close()
         return note
