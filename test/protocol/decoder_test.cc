@@ -1,5 +1,6 @@
 #include "protocol/decoder.h"
 
+#include "protocol/line_scan.h"
 #include "test/protocol/decoding.h"
 
 #include <doctest/doctest.h>
@@ -547,6 +548,25 @@ TEST_CASE("Decoder: the first words of SSH, RTSP, SIP and ICY are refused") {
     }
     for (const std::string talk : {"SSH is what I use", "EHLO all", "RTSP/1.0", "go RTSP/1.0"}) {
         CHECK(lines(talk + "\n") == "=" + talk + "|");
+    }
+}
+
+TEST_CASE("Decoder: the search finds each special byte at every place among every other byte") {
+    for (unsigned value = 0; value < 256; ++value) {
+        const char filling = static_cast<char>(value);
+        const bool special = filling == '\n' || filling == '\0' || filling == telnet_iac;
+        const std::string plain(37, filling);
+        CHECK(find_special(plain, 3) == (special ? 3 : plain.size()));
+        for (std::size_t place = 0; place < plain.size() && !special; ++place) {
+            for (const char wanted : {'\n', '\0', telnet_iac}) {
+                std::string bytes = plain;
+                bytes[place] = wanted;
+                bytes.back() = '\n';
+                if (find_special(bytes, 0) != place || find_special(bytes, place) != place) {
+                    FAIL_CHECK("byte " << value << " at " << place);
+                }
+            }
+        }
     }
 }
 
