@@ -6,6 +6,8 @@
 #include "bench/scratch.h"
 #include "bench/suite.h"
 #include "bench/systems.h"
+#include "reactor/endpoint.h"
+#include "reactor/socket_address.h"
 #include "reactor/sys.h"
 
 #include <algorithm>
@@ -22,6 +24,7 @@
 #include <utility>
 #include <variant>
 
+#include <poll.h>
 #include <unistd.h>
 
 namespace roomd::bench {
@@ -44,8 +47,17 @@ void catch_signals() {
 
     action.sa_handler = on_signal; // and no SA_RESTART: waits end at once
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-        static_cast<void>(::sigaction(signal, &action, nullptr));
+        struct sigaction before {};
+
+        // What was ignored when roombench began stays so: nohup(1), `roombench suite &`.
+        if (::sigaction(signal, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) {
+            static_cast<void>(::sigaction(signal, &action, nullptr));
+        }
     }
+    // A reader of the table that has gone is an error of writing: files and servers are put in
+    // order.
+    action.sa_handler = SIG_IGN;
+    static_cast<void>(::sigaction(SIGPIPE, &action, nullptr));
 }
 
 std::string own_path(const std::string& program) {
@@ -72,6 +84,36 @@ File open_file(const std::string& path, const char* mode) {
         throw std::system_error(errno, std::generic_category(), "cannot write " + path);
     }
     return file;
+}
+
+/// Why nobody answers at `uri`, which was checked; empty if somebody does.
+std::string unreachable(const std::string& uri) {
+    constexpr int patience_ms = 5'000;
+    const Endpoint endpoint = std::get<Endpoint>(parse_endpoint(uri));
+    std::string why = "it is no address that one can connect to";
+    try {
+        const std::vector<SocketAddress> addresses =
+            endpoint.transport == Transport::unix_stream
+                ? std::vector{unix_address(endpoint.path)}
+                : sys::resolve(endpoint.host, endpoint.port, false);
+        for (const SocketAddress& address : addresses) {
+            try {
+                const Fd fd = sys::connect_begin(address);
+                pollfd entry{fd.get(), POLLOUT, 0};
+                const bool answered = ::poll(&entry, 1, patience_ms) > 0;
+                const int error = answered ? sys::connect_error(fd.get()) : ETIMEDOUT;
+                if (error == 0) {
+                    return {};
+                }
+                why = sys::error_text(error);
+            } catch (const std::system_error& error) {
+                why = sys::error_text(error.code().value());
+            }
+        }
+    } catch (const std::exception& error) { // a name that does not resolve
+        why = error.what();
+    }
+    return why;
 }
 
 class Conductor {
@@ -123,6 +165,12 @@ private:
         for (const std::string& system : systems_here()) {
             if (const std::string why = missing(system, ground_); !why.empty()) {
                 progress_.note(why);
+                fine = false;
+            }
+        }
+        if (connected()) {
+            if (const std::string why = unreachable(options_.connect); !why.empty()) {
+                progress_.note("no server answers at " + options_.connect + ": " + why);
                 fine = false;
             }
         }
@@ -235,7 +283,11 @@ private:
 
     int tell(const Report& report) {
         progress_.clear();
-        print_table(stdout, report);
+        int error = print_table(stdout, report);
+        error = error != 0 ? error : sys::close_error(STDOUT_FILENO);
+        if (error != 0) { // the files may still be written
+            progress_.note("cannot write to stdout: " + sys::error_text(error));
+        }
         if (interrupted != 0) {
             progress_.note("interrupted; nothing was written");
             return status_interrupted;
@@ -248,6 +300,9 @@ private:
         }
         if (!options_.html.empty()) {
             write_page(options_.html, report);
+        }
+        if (error != 0) {
+            return status_cannot_write;
         }
         return std::ranges::all_of(report.rows, &Row::ok) ? status_fine : status_incomplete;
     }
@@ -271,7 +326,7 @@ private:
     }
 
     void write_all(const Report& report) {
-        print_table(open_file(in_out("table.txt"), "we").get(), report);
+        write_table(in_out("table.txt"), report);
         write_json(in_out("bench.json"), report);
         write_page(in_out("bench.html"), report);
         write_picture(in_out("bench.svg"), report);

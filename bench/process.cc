@@ -80,6 +80,11 @@ std::optional<std::uint64_t> resident_bytes_of(const std::string& directory) {
     static_cast<void>(::setpgid(0, 0)); // Ctrl-C is for roombench, which ends it in its own time
     static_cast<void>(::dup2(log, STDOUT_FILENO));
     static_cast<void>(::dup2(log, STDERR_FILENO));
+    // What roombench ignores is not for its servers: ignored signals survive execve(2).
+    for (const int signal : {SIGPIPE, SIGXFSZ}) {
+        static_cast<void>(
+            ::signal(signal, SIG_DFL)); // NOLINT: safe behind fork(2), signal-safety(7)
+    }
     const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     static_cast<void>(::dup2(nothing, STDIN_FILENO));
     ::execvp(arguments[0], arguments);

@@ -1,5 +1,6 @@
 #include "bench/relay.h"
 
+#include "bench/conduct.h"
 #include "reactor/poller.h"
 #include "reactor/slot_map.h"
 #include "reactor/sys.h"
@@ -145,8 +146,9 @@ int run_relay(std::uint16_t port) {
         Relay relay(port);
         relay.run();
     } catch (const std::exception& error) {
-        static_cast<void>(std::fprintf(stderr, "relay: %s\n", error.what()));
-        return 1;
+        static_cast<void>(std::fprintf(stderr, "roombench: cannot listen on 127.0.0.1:%u: %s\n",
+                                       unsigned{port}, error.what()));
+        return status_unavailable;
     }
 }
 

@@ -88,10 +88,11 @@ struct Report {
     std::vector<Row> rows; // those of one scenario stand together, roomd first, the floor last
 };
 
-/// For people; with colours only where `out` is a terminal.
-void print_table(std::FILE* out, const Report& report);
+/// For people; with colours only where `out` is a terminal. Flushed. 0, or the errno.
+[[nodiscard]] int print_table(std::FILE* out, const Report& report);
 
 /// Throw std::system_error naming the file when it cannot be written.
+void write_table(const std::string& path, const Report& report);
 void write_json(const std::string& path, const Report& report);
 /// One self-contained file.
 void write_page(const std::string& path, const Report& report);

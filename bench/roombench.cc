@@ -3,6 +3,7 @@
 #include "bench/suite.h"
 #include "bench/systems.h"
 #include "bench/transcript.h"
+#include "reactor/arguments.h"
 #include "reactor/endpoint.h"
 #include "reactor/sys.h"
 
@@ -12,10 +13,13 @@
 #include <cstdint>
 #include <exception>
 #include <iostream>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include <unistd.h>
 
 namespace {
 
@@ -271,11 +275,21 @@ int run(int argc, char** argv) {
     CLI::App* const relay = app.add_subcommand("relay", "the floor, by itself")->group("");
     relay->add_option("--port", relay_port, "of 127.0.0.1")->required();
 
+    if (const std::string why = empty_value(argc, argv); !why.empty()) {
+        std::cerr << "roombench: " << why << "\n  try: roombench --help" << std::endl;
+        return status_usage;
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        const bool asked = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
-        return app.exit(error) == 0 || asked ? status_fine : status_usage;
+        std::ostringstream out;
+        std::ostringstream errors;
+        const bool asked = app.exit(error, out, errors) == 0;
+        static_cast<void>(sys::write_all(STDERR_FILENO, errors.str()));
+        if (!asked) {
+            return status_usage;
+        }
+        return sys::print("roombench", out.str()) ? status_fine : status_cannot_write;
     }
     if (relay->parsed()) {
         return run_relay(relay_port);
@@ -289,6 +303,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
     sys::fill_standard_descriptors();
+    sys::ignore_size_limit_signal();
     try {
         return run(argc, argv);
     } catch (const std::exception& error) {

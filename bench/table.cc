@@ -1,9 +1,11 @@
 #include "bench/report.h"
 #include "bench/table_parts.h"
+#include "bench/text_file.h"
 #include "bench/text_table.h"
 #include "bench/wording.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <span>
@@ -139,10 +141,14 @@ std::string table_text(const Report& report, const Ink& ink) {
     return text;
 }
 
-void print_table(std::FILE* out, const Report& report) {
+int print_table(std::FILE* out, const Report& report) {
     const std::string text = table_text(report, ink_for(out));
-    // A reader that has gone away is no reason to fail: the other outputs may still be written.
-    static_cast<void>(std::fwrite(text.data(), 1, text.size(), out));
+    const bool written = std::fwrite(text.data(), 1, text.size(), out) == text.size();
+    return written && std::fflush(out) == 0 ? 0 : errno;
+}
+
+void write_table(const std::string& path, const Report& report) {
+    write_text_file(path, table_text(report, {}));
 }
 
 } // namespace roomd::bench

@@ -1,5 +1,6 @@
 #include "daemon/config_sources.h"
 #include "protocol/text.h"
+#include "reactor/arguments.h"
 
 #include <CLI/CLI.hpp>
 
@@ -65,6 +66,9 @@ void collect(const Texts& texts, CommandLine& result) {
 CommandLine parse_command_line(int argc, const char* const* argv) {
     CommandLine result;
     if (argc < 1) {
+        return result;
+    }
+    if (result.error = empty_value(argc, argv); !result.error.empty()) {
         return result;
     }
     CLI::App app;

@@ -28,6 +28,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t queue_lines_max = 1'024;
 constexpr std::chrono::milliseconds farewell_max{1'000};
 constexpr std::chrono::milliseconds abandon_after{250};
+constexpr std::chrono::milliseconds stalled_after{100}; // everybody waits for an upgrade
 
 /// What the writing thread tells and is told.
 struct Progress {
@@ -48,40 +49,69 @@ struct Progress {
     }
 };
 
+constexpr const char* text_pattern = "%Y-%m-%dT%H:%M:%S.%eZ %l %v";
+
 class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
 public:
-    StderrSink(Progress& progress, const char* pattern)
+    StderrSink(Progress& progress, StderrWriter& writer, const char* pattern, const char* line_end)
         : base_sink(std::make_unique<spdlog::pattern_formatter>(
-              pattern, spdlog::pattern_time_type::utc, "\n")),
-          progress_(progress) {}
+              pattern, spdlog::pattern_time_type::utc, line_end)),
+          progress_(progress), writer_(writer) {}
 
 protected:
     void sink_it_(const spdlog::details::log_msg& message) override {
         spdlog::memory_buf_t line;
         formatter_->format(message, line);
-        progress_.took(write_line(line.data(), line.size(), progress_.discard));
+        progress_.took(writer_.write({line.data(), line.size()}, progress_.discard));
     }
 
     void flush_() override {}
 
 private:
     Progress& progress_;
+    StderrWriter& writer_;
 };
 
+/// The text line in an entry for the journal.
+spdlog::string_view_t message_in(std::string_view entry) {
+    constexpr std::string_view field = "\nMESSAGE=";
+    const std::size_t at = entry.find(field);
+    if (at == std::string_view::npos) {
+        return {entry.data(), entry.size()};
+    }
+    entry.remove_prefix(at + field.size());
+    return {entry.data(), std::min(entry.find('\n'), entry.size())};
+}
+
+// JOURNAL_STREAM says that stderr leads to the journal, and yet its socket may be out of reach: in
+// a container or a chroot. stderr itself is left then.
 class JournalSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
 public:
-    explicit JournalSink(Progress& progress) : progress_(progress) {}
+    JournalSink(Progress& progress, StderrWriter& writer)
+        : base_sink(std::make_unique<spdlog::pattern_formatter>(text_pattern,
+                                                                spdlog::pattern_time_type::utc)),
+          progress_(progress), writer_(writer) {}
 
 protected:
     void sink_it_(const spdlog::details::log_msg& message) override {
-        const spdlog::string_view_t entry = message.payload; // as it is: it is no line
-        progress_.took(journal_.send({entry.data(), entry.size()}, progress_.discard));
+        const std::string_view entry(message.payload.data(), message.payload.size());
+        const JournalSocket::Sent sent = journal_.send(entry, progress_.discard);
+        if (sent != JournalSocket::Sent::unreachable) {
+            progress_.took(sent == JournalSocket::Sent::done);
+            return;
+        }
+        spdlog::details::log_msg text = message;
+        text.payload = message_in(entry);
+        spdlog::memory_buf_t line;
+        formatter_->format(text, line);
+        progress_.took(writer_.write({line.data(), line.size()}, progress_.discard));
     }
 
     void flush_() override {}
 
 private:
     Progress& progress_;
+    StderrWriter& writer_;
     JournalSocket journal_;
 };
 
@@ -97,18 +127,24 @@ public:
         pthread_sigmask(SIG_SETMASK, &all, &before);
         pool_ = std::make_shared<spdlog::details::thread_pool>(queue_lines_max, 1);
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
-        text_ = logger("%Y-%m-%dT%H:%M:%S.%eZ %l %v");
-        json_ = logger(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})");
+        text_ = logger(text_pattern, "\n");
+        json_ = logger(R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})", "\n");
+        as_it_is_ = logger("%v", "");
         if (stderr_is_journal()) {
-            journal_ = logger(std::make_shared<JournalSink>(progress_));
+            journal_ = logger(std::make_shared<JournalSink>(progress_, stderr_));
         }
     }
 
     [[nodiscard]] bool has_journal() const { return journal_ != nullptr; }
 
-    void post_entry(const std::string& entry) {
+    void post_entry(LogLevel level, const std::string& entry) {
         ++posted_;
-        journal_->log(spdlog::level::info, spdlog::string_view_t(entry.data(), entry.size()));
+        journal_->log(levels(level), spdlog::string_view_t(entry.data(), entry.size()));
+    }
+
+    void post_text(std::string_view text) {
+        ++posted_;
+        as_it_is_->log(spdlog::level::info, spdlog::string_view_t(text.data(), text.size()));
     }
 
     void post(LogFormat format, LogLevel level, const std::string& payload) {
@@ -118,11 +154,21 @@ public:
     }
 
     /// Waits until every line posted has been written, lost or pushed out. False: not within
-    /// `time`.
-    [[nodiscard]] bool wait_until_idle(std::chrono::milliseconds time) {
+    /// `time`, or nothing has moved for `stall`.
+    [[nodiscard]] bool wait_until_idle(std::chrono::milliseconds time,
+                                       std::chrono::milliseconds stall) {
+        const Clock::time_point deadline = Clock::now() + time;
         std::unique_lock lock(progress_.mutex);
-        return progress_.changed.wait_for(
-            lock, time, [this] { return progress_.taken + pool_->overrun_counter() >= posted_; });
+        while (!is_idle()) {
+            const std::uint64_t seen = progress_.taken;
+            const Clock::time_point until = std::min(deadline, Clock::now() + stall);
+            const bool moved = progress_.changed.wait_until(
+                lock, until, [&] { return is_idle() || progress_.taken != seen; });
+            if (!moved || Clock::now() >= deadline) {
+                return is_idle();
+            }
+        }
+        return true;
     }
 
     void discard_the_rest() { progress_.discard = true; }
@@ -130,6 +176,10 @@ public:
     [[nodiscard]] std::uint64_t lost() const { return progress_.lost + pool_->overrun_counter(); }
 
 private:
+    [[nodiscard]] bool is_idle() const {
+        return progress_.taken + pool_->overrun_counter() >= posted_;
+    }
+
     [[nodiscard]] static spdlog::level::level_enum levels(LogLevel level) {
         switch (level) {
         case LogLevel::debug:
@@ -144,8 +194,9 @@ private:
         return spdlog::level::err;
     }
 
-    [[nodiscard]] std::shared_ptr<spdlog::async_logger> logger(const char* pattern) {
-        return logger(std::make_shared<StderrSink>(progress_, pattern));
+    [[nodiscard]] std::shared_ptr<spdlog::async_logger> logger(const char* pattern,
+                                                               const char* line_end) {
+        return logger(std::make_shared<StderrSink>(progress_, stderr_, pattern, line_end));
     }
 
     [[nodiscard]] std::shared_ptr<spdlog::async_logger> logger(spdlog::sink_ptr sink) {
@@ -157,10 +208,12 @@ private:
     }
 
     Progress progress_;
+    StderrWriter stderr_; // of the writing thread
     std::uint64_t posted_ = 0;
     std::shared_ptr<spdlog::details::thread_pool> pool_; // shared: spdlog asks for it
     std::shared_ptr<spdlog::async_logger> text_;
     std::shared_ptr<spdlog::async_logger> json_;
+    std::shared_ptr<spdlog::async_logger> as_it_is_;
     std::shared_ptr<spdlog::async_logger> journal_; // if stderr leads there
 };
 
@@ -190,7 +243,7 @@ struct Log::Impl {
     void post(LogLevel line_level, std::string_view event,
               std::initializer_list<LogField> fields) const {
         if (format == LogFormat::automatic && backend->has_journal()) {
-            backend->post_entry(render_entry(line_level, event, fields));
+            backend->post_entry(line_level, render_entry(line_level, event, fields));
         } else {
             backend->post(format, line_level, render_line(format, event, fields));
         }
@@ -244,9 +297,9 @@ Log::Log(LogFormat format, LogLevel level, std::uint32_t lines_per_second_max)
 
 Log::~Log() {
     impl_->tell(Clock::now(), std::chrono::seconds(0));
-    if (!impl_->backend->wait_until_idle(farewell_max)) {
+    if (!impl_->backend->wait_until_idle(farewell_max, farewell_max)) {
         impl_->backend->discard_the_rest();
-        if (!impl_->backend->wait_until_idle(abandon_after)) {
+        if (!impl_->backend->wait_until_idle(abandon_after, abandon_after)) {
             // The thread hangs in write(2), and joining it would hang the daemon's end. The process
             // is about to take both with it.
             static_cast<void>(impl_->backend.release());
@@ -274,7 +327,13 @@ void Log::configure(LogFormat format, LogLevel level, std::uint32_t lines_per_se
 }
 
 void Log::flush() {
-    static_cast<void>(impl_->backend->wait_until_idle(farewell_max));
+    static_cast<void>(impl_->backend->wait_until_idle(farewell_max, stalled_after));
+}
+
+void Log::show(std::string_view text) {
+    if (!text.empty()) {
+        impl_->backend->post_text(text);
+    }
 }
 
 std::uint64_t Log::dropped() const {

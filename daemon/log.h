@@ -41,9 +41,13 @@ public:
 
     void configure(LogFormat format, LogLevel level, std::uint32_t lines_per_second_max);
 
-    /// Waits until what was said is written, a second at most: the process is about to become
-    /// another one.
+    /// Waits until what was said is written: the process is about to become another one. A second
+    /// at most, and a tenth of one while stderr takes nothing.
     void flush();
+
+    /// Text for the person at the terminal, as it is and behind the lines so far. Does not block
+    /// either: a terminal may be stopped (Ctrl-S).
+    void show(std::string_view text);
 
     /// Lines lost because stderr did not take them, and lines held back by the rate limit.
     [[nodiscard]] std::uint64_t dropped() const;

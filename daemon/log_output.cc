@@ -29,30 +29,42 @@ bool writable(bool& broken) {
     return ready > 0 && !broken && (events & static_cast<unsigned>(POLLOUT)) != 0;
 }
 
-} // namespace
-
-bool write_line(const char* data, std::size_t size, const std::atomic<bool>& discard) {
-    constexpr int failures_max = 3; // a full disk does not get emptier by trying
-    for (int failures = 0; size > 0 && failures < failures_max;) {
+/// How much of it stderr has taken.
+std::size_t write_some(std::string_view text, const std::atomic<bool>& discard) {
+    std::size_t done = 0;
+    while (done < text.size() && !discard) {
         bool broken = false;
-        if (discard) {
-            return false;
-        }
         if (!writable(broken)) {
             if (broken) {
-                return false;
+                break;
             }
             continue;
         }
-        const ssize_t written = write(STDERR_FILENO, data, size);
-        if (written <= 0) {
-            ++failures;
-            continue;
+        const std::string_view left = text.substr(done);
+        const ssize_t written = ::write(STDERR_FILENO, left.data(), left.size());
+        if (written > 0) {
+            done += static_cast<std::size_t>(written);
+        } else if (written < 0 && errno == EAGAIN) {
+            poll(nullptr, 0, poll_ms); // non-blocking, and less room than the line needs
+        } else if (written == 0 || errno != EINTR) {
+            break; // a full disk (ENOSPC), a limit (EFBIG): trying does not make it emptier
         }
-        data += written;
-        size -= static_cast<std::size_t>(written);
     }
-    return size == 0;
+    return done;
+}
+
+} // namespace
+
+bool StderrWriter::write(std::string_view line, const std::atomic<bool>& discard) {
+    rest_.erase(0, write_some(rest_, discard));
+    if (!rest_.empty()) {
+        return false;
+    }
+    const std::size_t written = write_some(line, discard);
+    if (written > 0) {
+        rest_ = line.substr(written);
+    }
+    return written > 0;
 }
 
 bool stderr_is_journal() {
@@ -72,7 +84,7 @@ JournalSocket::JournalSocket() : socket_(socket(AF_UNIX, SOCK_DGRAM, 0)) {
     }
 }
 
-bool JournalSocket::send(std::string_view entry, const std::atomic<bool>& discard) {
+JournalSocket::Sent JournalSocket::send(std::string_view entry, const std::atomic<bool>& discard) {
     sockaddr_un to{};
     to.sun_family = AF_UNIX;
     std::memcpy(to.sun_path, journal_path.data(), journal_path.size());
@@ -81,12 +93,15 @@ bool JournalSocket::send(std::string_view entry, const std::atomic<bool>& discar
     while (sendto(socket_.get(), entry.data(), entry.size(), MSG_DONTWAIT, generic, sizeof to) <
            0) {
         const bool full = errno == EAGAIN || errno == ENOBUFS || errno == EINTR;
-        if (!full || discard) {
-            return false;
+        if (!full) {
+            return Sent::unreachable;
+        }
+        if (discard) {
+            return Sent::lost;
         }
         poll(nullptr, 0, journal_pause_ms); // a datagram socket does not say when it has room
     }
-    return true;
+    return Sent::done;
 }
 
 } // namespace roomd

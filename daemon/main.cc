@@ -66,7 +66,7 @@ void open_patiently(Open open, EventLoop& loop, const Config& config, Log& log,
 }
 
 // On a terminal: how to talk to it.
-void show_welcome(const Server& server) {
+void show_welcome(const Server& server, Log& log) {
     if (::isatty(STDERR_FILENO) == 0) {
         return;
     }
@@ -88,7 +88,7 @@ void show_welcome(const Server& server) {
             text.append(bound.address).append(" --nick ann\n");
         }
     }
-    static_cast<void>(std::fputs(text.c_str(), stderr));
+    log.show(text);
 }
 
 int exit_code_of(const std::system_error& error) {
@@ -142,7 +142,7 @@ void say_ready(const Server& server, Supervisor& supervisor, Log& log) {
               {"connections_max", std::uint64_t{server.connections_max()}},
               {"memory_max", server.memory().ceiling()}});
     supervisor.ready(Heartbeat::status_of(server));
-    show_welcome(server);
+    show_welcome(server, log);
 }
 
 void say_goodbye(Server& server, EventLoop& loop) {
@@ -183,6 +183,19 @@ void prepare_descriptors() {
     sys::make_room_for_descriptors(std::min(sys::raise_descriptor_limit(), prepared_max));
 }
 
+// An operator who reloads by SIGHUP under nohup(1) would wait in vain.
+void tell_ignored(const Signals& signals, Log& log) {
+    for (const int signal : signals.left_ignored()) {
+        const std::string name = signal == SIGHUP    ? "SIGHUP"
+                                 : signal == SIGINT  ? "SIGINT"
+                                 : signal == SIGTERM ? "SIGTERM"
+                                                     : std::to_string(signal);
+        log.line(LogLevel::info, "signal_ignored",
+                 {{"signal", name},
+                  {"meaning", "whoever started roomd had it ignored; roomctl can do the same"}});
+    }
+}
+
 int serve(std::span<char*> arguments, const Config& config, Log& log, Given& given) {
     Supervisor& supervisor = given.supervisor;
     InheritedSockets& inherited = given.inherited;
@@ -191,6 +204,7 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Given& giv
     Server server(loop, config, log);
     Operator orders(arguments, server, log, supervisor);
     Signals signals(loop, {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}, orders);
+    tell_ignored(signals, log);
     const Heartbeat heartbeat(loop, server, supervisor);
     inheritance.open(server, inherited, log);
     server.keep_given(copies_of(inherited));
@@ -237,20 +251,28 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Given& giv
     return EX_OK;
 }
 
+// What was asked for, or what is wrong. Text that nobody could read is an error.
+int answer(const ConfigResult& loaded) {
+    const bool told = sys::write_all(STDERR_FILENO, loaded.error) == 0;
+    if (!sys::print("roomd", loaded.output) || (!told && loaded.exit_code == EX_OK)) {
+        return EX_IOERR;
+    }
+    return loaded.exit_code;
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
     const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
     sys::fill_standard_descriptors();
+    sys::ignore_size_limit_signal();
     try {
         // The environment is changed before there are threads, and before it is read as
         // configuration.
         Inheritance inheritance = Inheritance::from_environment();
         const ConfigResult loaded = load_config(argc, argv, sys::environment());
-        static_cast<void>(std::fputs(loaded.output.c_str(), stdout));
-        static_cast<void>(std::fputs(loaded.error.c_str(), stderr));
         if (loaded.action == ConfigAction::exit) {
-            return loaded.exit_code;
+            return answer(loaded);
         }
         if (loaded.probe_state >= 0) {
             return probe_state(loaded.probe_state, loaded.config);

@@ -63,6 +63,12 @@ void Operator::on_signal(int signal) {
     }
 }
 
+void Operator::on_hangup() {
+    log_.line(LogLevel::info, "terminal_closed",
+              {{"meaning", "roomd stops with its terminal; start it with nohup to keep it"}});
+    static_cast<void>(stop());
+}
+
 // A log line shows a short piece of any value: so many counters are several lines.
 void Operator::log_stats() {
     const std::string stats = server_.stats();

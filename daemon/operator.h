@@ -74,6 +74,9 @@ public:
 
     void on_signal(int signal) override;
 
+    /// Nobody is left who could stop a daemon that runs in the foreground: it stops.
+    void on_hangup() override;
+
     /// What a configuration that was read warned of, a line each.
     static void log_warnings(Log& log, const ConfigResult& loaded);
 

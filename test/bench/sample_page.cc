@@ -17,7 +17,9 @@ int main(int argc, char** argv) {
     try {
         const roomd::bench::Report report = roomd::bench::sample_report();
         const std::string stem = std::string(arguments[1]) + "/sample";
-        roomd::bench::print_table(stdout, report);
+        if (roomd::bench::print_table(stdout, report) != 0) {
+            return 1;
+        }
         roomd::bench::write_json(stem + ".json", report);
         roomd::bench::write_page(stem + ".html", report);
         roomd::bench::write_picture(stem + ".svg", report);

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import unittest
@@ -129,6 +130,81 @@ class FullPipe(DaemonTest):
         probe.await_one(lambda payload: payload.startswith("bye shutting_down"))
         probe.close()
         self.assertEqual(process.wait(PATIENCE), 0)
+
+
+    def test_an_upgrade_does_not_wait_for_whoever_reads_the_log(self):
+        """The process changes although its log is full, and nobody waits a second for it."""
+        ready, write = os.pipe()
+        process = subprocess.Popen([str(ROOMD), "--listen", "tcp://127.0.0.1:0", "--log-level", "debug",
+                                    "--log-lines-per-second-max", "1000000"], stdin=subprocess.DEVNULL, stderr=write,
+                                   env=environment())
+        os.close(write)
+        self.addCleanup(os.close, ready)
+        self.addCleanup(lambda: process.poll() is None and process.kill())
+        text = b""
+        while b" ready " not in text:
+            text += os.read(ready, 65536)
+        address = split_address(re.search(r"listening address=(\S+)", text.decode()).group(1))
+        member = self.keep(EventClient(address, "ann", join="lobby"))
+        for _ in range(2500):
+            Client(address).close()
+        until(lambda: member.stats()["log_lines_dropped"] > 0, "the log is full")
+        dropped = member.stats()["log_lines_dropped"]
+        process.send_signal(signal.SIGUSR2)
+        # A process counts its own lines only.
+        until(lambda: member.stats()["log_lines_dropped"] < dropped, "another program is in its place")
+        for number in range(1, 51):
+            self.assertEqual(member.ask("hello", ""), f"ok say lobby {number}")
+        process.send_signal(signal.SIGTERM)
+        member.await_one(lambda payload: payload.startswith("bye shutting_down"))
+        member.close()
+        self.assertEqual(process.wait(PATIENCE), 0)
+
+
+class Unwritable(DaemonTest):
+    """stderr is a file on a disk that is full, or a journal that is not there."""
+
+    def test_lines_are_whole_when_the_disk_was_full_and_is_free_again(self):
+        path = self.scratch() / "log"
+        with open(path, "ab") as file:
+            process = subprocess.Popen([str(ROOMD), "--listen", "tcp://127.0.0.1:0", "--log-level", "debug"],
+                                       stdin=subprocess.DEVNULL, stderr=file, env=environment(), restore_signals=False,
+                                       preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE,
+                                                                             (1500, resource.RLIM_INFINITY)))
+        self.addCleanup(lambda: process.poll() is None and process.kill())
+        until(lambda: b" ready " in path.read_bytes(), "it is ready")
+        address = split_address(re.search(r"listening address=(\S+)", path.read_text()).group(1))
+        member = self.keep(EventClient(address, "ann", join="lobby"))
+
+        def come_and_go():
+            Client(address).close()
+            return True
+
+        until(lambda: come_and_go() and member.stats()["log_lines_dropped"] > 3, "lines are lost")
+        self.assertEqual(path.stat().st_size, 1500)  # the last line of it is half
+        self.assertFalse(path.read_bytes().endswith(b"\n"))
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        until(lambda: come_and_go() and " log_lines_lost lines=" in path.read_text(), "it says what was lost")
+        process.send_signal(signal.SIGTERM)
+        member.await_one(lambda payload: payload.startswith("bye shutting_down"))
+        member.close()
+        self.assertEqual(process.wait(PATIENCE), 0)
+        for line in path.read_text().splitlines():
+            self.assertRegex(line, TEXT_LINE)
+
+    @unittest.skipIf(os.path.exists("/run/systemd/journal/socket"), "there is a journal")
+    def test_a_journal_out_of_reach_leaves_stderr(self):
+        path = self.scratch() / "log"
+        with open(path, "wb") as file:
+            status = os.fstat(file.fileno())
+            stream = f"{status.st_dev}:{status.st_ino}"
+            result = subprocess.run([str(ROOMD), "--listen", "unix:/nonexistent/s"], stderr=file, timeout=PATIENCE, check=False,
+                                    env=environment({"JOURNAL_STREAM": stream}))
+        self.assertNotEqual(result.returncode, 0)
+        lines = path.read_text().splitlines()
+        self.assertEqual(len(lines), 1, lines)
+        self.assertRegex(lines[0], TEXT_LINE)
+        self.assertIn(" error cannot_start error=", lines[0])
 
 
 if __name__ == "__main__":
