@@ -19,7 +19,7 @@ INJECTIONS = ("x\n2026-01-01T00:00:00.000Z info stopped", 'x" level="error', "x\
 
 def provoke(daemon, index=0):
     """Everything that is logged about connections."""
-    for data in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01", b"\xff\xff", b"\0\0\0\1a\x01\x00\x00\x00", b"/quit\n", b"hello\n"):
+    for data in (b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01", b"\xfe\xff", b"\0\0\0\1a\x01\x00\x00\x00", b"/quit\n", b"hello\n"):
         peer = Client(daemon.address(index))
         peer.send_bytes(data)
         peer.finish_sending()
@@ -90,7 +90,7 @@ class Lines(DaemonTest):
         def told():
             for _ in range(50):
                 with Client(daemon.address()) as peer:
-                    peer.send_bytes(b"\xff")
+                    peer.send_bytes(b"\xfe")
                     peer.rest()
             return any(" suppressed kind=closed " in line for line in daemon.log())
 
