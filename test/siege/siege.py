@@ -126,11 +126,14 @@ class Attacker:
         self.reading, writing = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
-            os.setpgid(0, 0)
-            os.close(self.reading)
-            os.setpriority(os.PRIO_PROCESS, 0, niceness)
-            os.write(writing, json.dumps(self._run(attack, field)).encode())
-            os._exit(0)
+            try:    # whatever happens, this process never goes on as the one it was made from
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+                os.setpgid(0, 0)
+                os.close(self.reading)
+                os.setpriority(os.PRIO_PROCESS, 0, niceness)
+                os.write(writing, json.dumps(self._run(attack, field)).encode())
+            finally:
+                os._exit(0)
         os.close(writing)
         self._answer = b""
         self.ended = False
@@ -240,6 +243,9 @@ class Line:
             self._beside(stage.roomd, stage.canaries, stage.folder.name)
         except Broken as broken:
             self.why.append(stage.roomd.death() or str(broken))
+        except BaseException:
+            stage.close()
+            raise
         if self.attack.shares and self.held and self.possible and stage.roomd.alive():
             return stage
         problem = stage.close()
@@ -425,6 +431,8 @@ def main():
     raise_descriptor_limit()
     os.setpriority(os.PRIO_PROCESS, 0, options.nice)
     control, control_port = start_control()
+    # Ended from outside (a gate's time is over): roomd and the canaries of the line end, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began, lines, untried = time.monotonic(), [], []
     print(f"{len(entries)} attacks on {options.program}, seed {options.seed}, {'long' if options.long else 'short'} form; "
           f"waits in milliseconds")
