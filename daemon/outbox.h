@@ -37,9 +37,11 @@ public:
         return stream_->output().bytes() > limits_->queue_soft_bytes;
     }
 
+    /// What others have said; own answers have a limit of their own, reply_bytes_max.
     [[nodiscard]] bool over_hard_limit() const {
-        return stream_->output().bytes() > limits_->queue_bytes_max ||
-               stream_->output().entries() > limits_->queue_entries_max;
+        const OutQueue& output = stream_->output();
+        return output.bytes() - output.own_bytes() > limits_->queue_bytes_max ||
+               output.entries() > limits_->queue_entries_max;
     }
 
     /// Behind the flush: what becomes of a queue that is over queue_bytes_max or queue_entries_max.

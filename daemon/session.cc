@@ -89,8 +89,7 @@ void Session::suspect(SlowPolicy policy) {
         output.entries() <= limits.queue_entries_max) {
         return;
     }
-    const bool too_much =
-        output.bytes() > limits.queue_bytes_max || output.entries() > limits.queue_entries_max;
+    const bool too_much = outbox().over_hard_limit();
     if (too_much && (filled_by_ == SlowPolicy::by_format || policy == SlowPolicy::disconnect)) {
         filled_by_ = policy;
     }

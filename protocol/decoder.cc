@@ -16,7 +16,6 @@ constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF"; // U+FEFF
 constexpr char telnet_will = '\xFB';
 constexpr char telnet_wont = '\xFC';
 constexpr char telnet_dont = '\xFE';
-constexpr char telnet_timing_mark = '\x06';
 
 /// `whole` may still come: what there is, is its beginning.
 bool begins(std::string_view whole, std::string_view so_far) {
