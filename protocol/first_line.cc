@@ -149,8 +149,8 @@ ForeignLine foreign_line(std::string_view line) {
 
 bool may_become_foreign(std::string_view so_far) {
     constexpr std::size_t method_min = 3; // "GET", "PUT", "PRI": less than that is anything
-    const auto begins = [so_far](std::string_view method) {
-        return so_far.size() >= method_min && method.starts_with(so_far);
+    const auto begins = [so_far](std::string_view known) {
+        return so_far.size() >= method_min && known.starts_with(so_far);
     };
     return !known_method_of(so_far).empty() ||
            std::any_of(known_methods.begin(), known_methods.end(), begins) ||
