@@ -9,7 +9,6 @@
 namespace roomd {
 
 namespace {
-constexpr std::uint64_t live_end = UINT64_MAX;
 
 // With `last=N`, or nothing, of /history.
 constexpr std::uint64_t last_default = 100;
