@@ -3,15 +3,15 @@
 //
 // Owned by main (or a test), on an EventLoop that outlives it. One tick-end hook, in this order:
 //
-//     hand out runs -> flush (within a budget) -> judge what is too large -> bury the dead -> tell
-//     listeners of free descriptors
+//     turns of those who wait -> hand out runs -> flush (within a budget) -> enforce limits of
+//     queues -> account memory -> reap who has gone, and tell listeners of free descriptors
 //
 // A death is announced to rooms, which dirties others: those wait for the next tick (`busy`),
 // never a second pass.
 //
-// Invariants: every session is in sessions_ until it is buried; nothing is destroyed inside an
-// event; closing never happens inside a broadcast (who must go is in doomed_ and judged at the
-// tick's end).
+// Invariants: every session is in sessions_ until it is reaped; nothing is destroyed inside an
+// event; closing never happens inside a broadcast (a queue over its limits is in over_limits_ and
+// judged behind the flush).
 #pragma once
 
 #include "daemon/config.h"
@@ -180,7 +180,7 @@ public:
     void enforce_later(Session& session);
     /// It has a reason now and is about to leave its rooms: for the log.
     void on_session_ending(const Session& session);
-    /// The stream has closed: bury it at the tick's end.
+    /// The stream has closed: it leaves its rooms and is erased at a tick's end.
     void on_session_closed(Session& session);
     /// K=V pairs of the whole daemon, for /stats.
     [[nodiscard]] std::string stats() const;
@@ -243,7 +243,7 @@ public:
 
 private:
     struct OpenListener {
-        std::unique_ptr<ListenerSpec> spec; // kept until the last session that has it is buried
+        std::unique_ptr<ListenerSpec> spec; // kept until the last session that has it is gone
         std::unique_ptr<Listener> stream;   // one of the two, or none any more
         std::unique_ptr<DatagramListener> datagram;
         std::string address;

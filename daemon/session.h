@@ -1,6 +1,6 @@
 // Session — one connection: a stream, a decoder, and the member it speaks for.
 //
-// Owned by the Server, buried by it at a tick's end. The glue, and the page to read first: bytes
+// Owned by the Server, erased by it at a tick's end. The glue, and the page to read first: bytes
 // become payloads, payloads commands, commands go to the hub; what the hub delivers goes into the
 // stream's queue. All policy about one connection is here: when its commands wait, what happens
 // when it does not read, how long it may take.
@@ -77,7 +77,7 @@ public:
     void restore(Key key, const SavedSession& saved, const std::vector<ChunkRef>& chunks,
                  const std::vector<Key>& rooms);
 
-    /// The descriptor, open; what is left is to be buried without a word to anybody.
+    /// The descriptor, open; what is left is to be erased without a word to anybody.
     [[nodiscard]] Fd release() { return stream_.release(); }
 
     /// Says goodbye (with `text` for the person) and closes once that is on its way. Idempotent.
