@@ -32,7 +32,7 @@ build:
 	@ninja -C build programs
 
 run: build
-	@exec build/roomd $(ARGS)
+	@exec $(TOOLS)/run.sh $(ARGS)
 
 test:
 	@$(TOOLS)/setup.sh test

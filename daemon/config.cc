@@ -22,8 +22,7 @@ namespace roomd {
 namespace {
 
 constexpr std::size_t shown_bytes_max = 80;
-constexpr std::array<const char*, 2> default_listeners = {
-    "tcp://127.0.0.1:8888", "tcp://127.0.0.1:8889?framing=line&debug=on"};
+constexpr std::array<const char*, 1> default_listeners = {"tcp://127.0.0.1:8888"};
 
 std::size_t index_of(std::string_view name) {
     const auto table = settings();

@@ -19,7 +19,8 @@ Try it:
   nc 127.0.0.1 8888             be in the lobby: what you type, the others hear; /help
   printf '/join ops\nhello\n' | nc -N 127.0.0.1 8888
                                 say one thing in a room, hear every answer, leave
-  nc 127.0.0.1 8889             see what a program would: /trace on, /conns, /format event
+  roomd --listen 'tcp://127.0.0.1:8889?debug=on'
+                                a listener to see what goes by: /trace on, /conns
   roomd --listen 'tcp://127.0.0.1:7000?framing=line' --listen unix:/tmp/roomd.sock
 
 Most used:
