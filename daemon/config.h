@@ -89,6 +89,9 @@ struct Limits {
     std::uint32_t joins_per_second_max = 2;
     std::uint32_t joins_burst_max = 20;
     std::uint32_t nicks_per_minute_max = 3;
+    // All connections of one source together may have so many times each of those rates. A source
+    // is often one person with several programs, and sometimes an office behind one address.
+    std::uint32_t source_rate_factor = 4;
 
     std::uint32_t log_lines_per_second_max = 20; // per kind of event
 };
@@ -129,7 +132,8 @@ enum class LogFormat : std::uint8_t { automatic, text, json };
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
 struct Config {
-    /// default: tcp://127.0.0.1:8888 and tcp://127.0.0.1:8889?framing=line&debug=on
+    /// default: tcp://127.0.0.1:8888. None with debug=on unless somebody asks for it: it shows what
+    /// others send.
     std::vector<ListenerSpec> listeners;
     /// Somebody chose them. If nobody did, sockets of the service manager with well-known names
     /// stand in for the default ones (Server::adopt).

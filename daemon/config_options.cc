@@ -158,6 +158,8 @@ constexpr std::array table = {
             "joins at once before that rate counts"},
     Setting{"nicks_per_minute_max", limits, &L::nicks_per_minute_max, count, 1, million,
             "new names of one connection a minute"},
+    Setting{"source_rate_factor", limits, &L::source_rate_factor, count, 1, million,
+            "all connections of one address may have so many times those rates together"},
 
     Setting{"log_lines_per_second_max", limits, &L::log_lines_per_second_max, count, 1, million,
             "log lines of one kind a second; the rest is counted"},

@@ -89,6 +89,8 @@ std::span<const CounterField> counter_fields() {
         {"commands_refused", &Counters::commands_refused},
         {"datagrams", &Counters::datagrams},
         {"datagrams_dropped", &Counters::datagrams_dropped},
+        {"datagrams_limited", &Counters::datagrams_limited},
+        {"datagrams_invalid", &Counters::datagrams_invalid},
         {"accept_errors", &Counters::accept_errors},
     });
     return fields;

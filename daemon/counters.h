@@ -65,7 +65,9 @@ struct Counters {
     std::uint64_t commands_refused = 0;
     std::uint64_t messages_said = 0;
     std::uint64_t datagrams = 0;
-    std::uint64_t datagrams_dropped = 0;
+    std::uint64_t datagrams_dropped = 0;  // not said, for whatever reason; of them:
+    std::uint64_t datagrams_limited = 0;  // over a rate, or too many waited
+    std::uint64_t datagrams_invalid = 0;  // commands, no text, empty, too large
     std::uint64_t messages_delivered = 0; // into members' queues; some may be dropped there
     std::uint64_t messages_dropped = 0;   // told to their readers as gaps
     std::uint64_t state_dropped = 0;      // joins, parts, names, topics: told as stale

@@ -3,11 +3,19 @@
 //
 // Owned by the Server. A datagram is one payload; it is never answered, so it cannot amplify
 // anything. Whatever is not a message (a command, bad UTF-8, too long) is counted and forgotten.
+//
+// Where the limits hold, each datagram is metered when it is read, by its source address, before
+// anything else is done for it: over the rate it is lost, and counted. What may be said waits in a
+// queue of its source (DatagramQueue) and is said by turns, so that one source's flood does not
+// keep another's datagrams waiting. Both are bounded a tick.
 #pragma once
 
+#include "daemon/budget.h"
 #include "daemon/config.h"
 #include "daemon/counters.h"
+#include "daemon/datagram_queue.h"
 #include "daemon/hub.h"
+#include "daemon/sources.h"
 #include "reactor/event_loop.h"
 #include "reactor/fd.h"
 #include "reactor/socket_address.h"
@@ -23,6 +31,9 @@ struct DatagramHost {
     const Limits& limits;
     Hub& hub;
     Counters& counters;
+    Sources& sources;
+    Budget& budget;
+    HashKey hash_key;
 };
 
 class DatagramListener final : public Watcher {
@@ -49,11 +60,14 @@ public:
     void on_ready(Ready ready) override;
 
 private:
-    [[nodiscard]] bool say(std::string_view payload, const SocketAddress& sender);
+    void take(std::string_view payload, const SocketAddress& sender);
+    [[nodiscard]] bool over_rate(bool message, std::size_t bytes, const SourceKey& source);
+    void say(const Datagram& datagram);
 
     const ListenerSpec* spec_;
     DatagramHost host_;
     std::vector<std::byte> buffer_;
+    DatagramQueue queue_;
     Fd fd_;
     Key key_;
     bool muted_ = false;

@@ -213,6 +213,14 @@ public:
     /// Members that would hear this command's text.
     [[nodiscard]] std::size_t audience(Key key, const Command& command);
 
+    /// About what a command costs, for whoever meters it; before it is run. O(its rooms).
+    struct Cost {
+        std::uint64_t fanout_bytes = 0; // what others would hear of it
+        std::uint64_t answer_bytes = 0; // beyond a line
+    };
+
+    [[nodiscard]] Cost cost(Key key, const Command& command);
+
     [[nodiscard]] const Member* member(Key key) const { return members_.find(key); }
 
     [[nodiscard]] std::size_t member_count() const { return members_.size(); }
@@ -220,6 +228,9 @@ public:
     [[nodiscard]] std::size_t room_count() const { return rooms_.size(); }
 
     [[nodiscard]] std::uint64_t history_bytes() const { return history_bytes_; }
+
+    /// None, too, if there is no such room.
+    [[nodiscard]] std::size_t members_of(std::string_view room);
 
     /// Whether it can be entered without being made.
     [[nodiscard]] bool has_room(std::string_view room) const;

@@ -47,6 +47,9 @@ public:
     /// restrictions.
     virtual void deliver_direct(std::string_view bytes) { deliver(bytes); }
 
+    /// Bytes that wait to be sent to it.
+    [[nodiscard]] virtual std::size_t unsent_bytes() const { return 0; }
+
     /// Too much waits already: nothing that cannot be dropped should be added.
     [[nodiscard]] virtual bool congested() const = 0;
     /// The room it waited for (slow policy `wait`) takes messages again.

@@ -39,8 +39,8 @@ HashKey random_key() {
 
 Server::Server(EventLoop& loop, Config config, Log& log)
     : loop_(loop), log_(log), config_(std::move(config)),
-      flush_list_(loop), host_{loop, arena_, flush_list_},
-      hub_(config_.limits, counters_, arena_, random_key()), sources_(random_key()), tracer_(hub_),
+      flush_list_(loop), host_{loop, arena_, flush_list_}, hash_key_(random_key()),
+      hub_(config_.limits, counters_, arena_, random_key()), sources_(hash_key_), tracer_(hub_),
       metrics_pages_(*this) {
     apply_config();
     hub_.set_time(sys::monotonic_now(), sys::wall_now());
@@ -278,7 +278,7 @@ void Server::on_timer(TimerKey key) {
     second_ = loop_.after(std::chrono::seconds(1), *this);
     tell_time();
     hub_.on_second();
-    sources_.sweep(loop_.now());
+    sources_.sweep(config_.limits, loop_.now());
     if (memory_.load_is_over()) {
         sys::give_back_memory(); // once a load, and later: it may take some milliseconds
     }

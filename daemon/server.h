@@ -147,6 +147,8 @@ public:
 
     [[nodiscard]] Tracer& tracer() { return tracer_; }
 
+    [[nodiscard]] Sources& sources() { return sources_; }
+
     [[nodiscard]] const Config& config() const { return config_; }
 
     [[nodiscard]] Scheduler& scheduler() { return scheduler_; }
@@ -293,6 +295,7 @@ private:
     Arena arena_;
     FlushList flush_list_;
     StreamHost host_;
+    HashKey hash_key_; // of tables of sources
     Hub hub_;
     Sources sources_;
     Tracer tracer_;

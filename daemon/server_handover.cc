@@ -57,7 +57,7 @@ Snapshot Server::save() {
         }
     }
     snapshot.lockdown = lockdown_;
-    snapshot.sources = sources_.saved(loop_.now());
+    snapshot.sources = sources_.saved(config_.limits, loop_.now());
     snapshot.counters = counters_;
     snapshot.traffic =
         SavedTraffic{host_.bytes_read, host_.bytes_written, host_.read_calls, host_.write_calls};

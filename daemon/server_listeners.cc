@@ -83,7 +83,7 @@ std::vector<Server::OpenListener> Server::open(const ListenerSpec& spec) {
             refuse_streams_over_datagrams(spec);
             listener.datagram = std::make_unique<DatagramListener>(
                 std::move(socket.fd), *listener.spec,
-                DatagramHost{loop_, config_.limits, hub_, counters_});
+                DatagramHost{loop_, config_.limits, hub_, counters_, sources_, budget_, hash_key_});
         } else {
             listener.stream = std::make_unique<Listener>(loop_, std::move(socket.fd),
                                                          config_.limits.accepts_per_tick_max, *this,

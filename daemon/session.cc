@@ -16,7 +16,7 @@ Session::Session(Server& server, StreamHost& host, Fd fd, const ListenerSpec& sp
       decoder_(spec.framing, server.limits().wire), strangers_(guest.strangers),
       limited_(limits_hold(spec, guest.strangers)) {
     if (limited_) {
-        extra_ = std::make_unique<Extra>();
+        extra_ = std::make_unique<Extra>(*this);
         extra_->source = guest.source;
     }
 }
@@ -24,6 +24,9 @@ Session::Session(Server& server, StreamHost& host, Fd fd, const ListenerSpec& sp
 Session::~Session() {
     if (patience_ != nullptr) {
         server_->loop().cancel(patience_->timer);
+    }
+    if (extra_ != nullptr) {
+        server_->loop().cancel(extra_->hold.key);
     }
 }
 
@@ -47,7 +50,7 @@ void Session::deliver(const ChunkRef& chunk, std::uint32_t from, std::uint32_t t
         return;
     }
     if (server_->tracer().on()) {
-        server_->tracer().sent(key_.slot, member_, framing(), chunk->view(from, to));
+        server_->tracer().sent_to_all(key_.slot, member_, framing(), chunk, from, to);
     }
     stream_.send(chunk, from, to);
     suspect(policy);
@@ -63,10 +66,14 @@ void Session::deliver(std::string_view bytes) {
 
 void Session::deliver_direct(std::string_view bytes) {
     if (server_->tracer().on()) {
-        server_->tracer().sent(key_.slot, member_, framing(), bytes);
+        server_->tracer().sent_privately(key_.slot, member_, framing(), bytes);
     }
     stream_.send_direct(bytes);
     suspect(SlowPolicy::by_format);
+}
+
+std::size_t Session::unsent_bytes() const {
+    return stream_.output().bytes();
 }
 
 Outbox Session::outbox() {

@@ -18,8 +18,8 @@
 #include "daemon/close_reason.h"
 #include "daemon/config.h"
 #include "daemon/hub.h"
+#include "daemon/meter.h"
 #include "daemon/outbox.h"
-#include "daemon/rates.h"
 #include "daemon/scheduler.h"
 #include "protocol/decoder.h"
 #include "reactor/socket_address.h"
@@ -45,6 +45,7 @@ enum class Hold : std::uint8_t {
     own_replies, // it has to read its answers first (reply_bytes_max): until on_flushed()
     replay,      // an answer that comes in portions is not through: until on_flushed()
     turn,        // its share of the tick is used up: until the scheduler's turn
+    meter,       // over its rates, or its source is: until the meter lets it in
     throttle,    // what others have said is to be sent first: until the scheduler's turn
     room         // slow policy `wait`: until resume()
 };
@@ -115,6 +116,9 @@ public:
     /// Rates and limits per source hold for it.
     [[nodiscard]] bool limited() const { return limited_; }
 
+    /// Over its rates or its source's: its input is left unread until a timer of its own.
+    [[nodiscard]] bool held_by_meter() const;
+
     /// For the scheduler.
     [[nodiscard]] Share& share() { return share_; }
 
@@ -139,14 +143,32 @@ public:
                  SlowPolicy policy) override;
     void deliver(std::string_view bytes) override;
     void deliver_direct(std::string_view bytes) override;
+    [[nodiscard]] std::size_t unsent_bytes() const override;
     [[nodiscard]] bool congested() const override;
     void resume() override;
 
 private:
     enum class Next : std::uint8_t { go_on, held, done };
 
+    /// Until the meter lets the next unit of input in.
+    struct HoldTimer final : Timed {
+        explicit HoldTimer(Session& session) : owner(&session) {}
+
+        void on_timer(TimerKey /*key*/) override {
+            key = {};
+            owner->go_on_after_hold();
+        }
+
+        Session* owner;
+        TimerKey key;
+    };
+
     struct Extra { // only for the few that need it
-        Rates rates;
+
+        explicit Extra(Session& session) : hold(session) {}
+
+        Meter meter;
+        HoldTimer hold;
         SourceKey source;
         std::optional<std::string> parked; // a payload that a version before this one set aside
     };
@@ -190,7 +212,13 @@ private:
     void run_now(const Command& command, bool harmless);
     void answer_telnet(const Cut& cut);
     void on_violation(const Violation& violation);
-    [[nodiscard]] bool allowed(const Command& command);
+    [[nodiscard]] bool permitted(const Command& command);
+    void refuse(std::string_view verb, ErrorCode code, std::string_view text);
+    // session_meter.cc
+    [[nodiscard]] Meter::Verdict meter(const Command* command);
+    void charge_for_gone();
+    void hold_input(Duration wait);
+    void go_on_after_hold();
     void begin(bool first_payload_moves);
     void run_own(const Quit& command);
     void run_own(const Help& command);

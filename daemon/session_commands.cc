@@ -39,47 +39,34 @@ constexpr std::uint64_t stats_units = 1'500;
 } // namespace
 
 Session::Next Session::run(const Command& command, bool harmless) {
-    if (!allowed(command)) {
+    if (!permitted(command)) {
         return Next::go_on;
     }
     run_now(command, harmless);
     return ending_ ? Next::done : Next::go_on;
 }
 
-bool Session::allowed(const Command& command) {
+bool Session::permitted(const Command& command) {
     const bool debug =
         std::holds_alternative<Trace>(command) || std::holds_alternative<Conns>(command);
-    Hub& hub = server_->hub();
     if (debug && !spec_->debug) {
-        hub.reply(member_, ErrorReply{verb_of(command), ErrorCode::no_permission,
-                                      "only on a listener with debug=on"});
+        refuse(verb_of(command), ErrorCode::no_permission, "only on a listener with debug=on");
         return false;
-    }
-    if (!limited_) {
-        return true;
     }
     const Join* const join = std::get_if<Join>(&command);
-    if (join != nullptr && server_->lockdown() && !hub.has_room(join->room)) {
-        hub.reply(member_, ErrorReply{"join", ErrorCode::no_permission,
-                                      "no new rooms for now; those that are here can be joined"});
+    if (limited_ && join != nullptr && server_->lockdown() &&
+        !server_->hub().has_room(join->room)) {
+        refuse("join", ErrorCode::no_permission,
+               "no new rooms for now; those that are here can be joined");
         return false;
     }
-    std::uint64_t fanout_bytes = 0;
-    if (const Text* const text = std::get_if<Text>(&command); text != nullptr) {
-        fanout_bytes = text->text.size() * hub.audience(member_, command);
-    } else if (const Say* const said = std::get_if<Say>(&command); said != nullptr) {
-        fanout_bytes = said->text.size() * hub.audience(member_, command);
-    } else if (const Me* const action = std::get_if<Me>(&command); action != nullptr) {
-        fanout_bytes = action->text.size() * hub.audience(member_, command);
-    }
-    const std::optional<Limit> met =
-        extra_->rates.judge(server_->limits(), command, fanout_bytes, server_->loop().now());
-    if (!met) {
-        return true;
-    }
-    server_->counters().hit(*met);
-    hub.reply(member_, ErrorReply{verb_of(command), ErrorCode::rate_limited, "not so fast"});
-    return false;
+    return true;
+}
+
+// Whatever the session itself refuses is answered and counted here.
+void Session::refuse(std::string_view verb, ErrorCode code, std::string_view text) {
+    ++server_->counters().commands_refused;
+    server_->hub().reply(member_, ErrorReply{verb, code, text});
 }
 
 void Session::run_now(const Command& command, bool harmless) {
@@ -104,15 +91,21 @@ void Session::run_own(const Quit& command) {
 void Session::run_own(const Help& command) {
     const CommandRow* const row = command.command ? find_command(*command.command) : nullptr;
     if (command.command && row == nullptr) {
-        server_->hub().reply(member_,
-                             ErrorReply{"help", ErrorCode::bad_command, "no such command"});
+        refuse("help", ErrorCode::bad_command, "no such command");
     } else {
         server_->hub().reply(member_, HelpReply{row, spec_->debug});
     }
 }
 
 void Session::run_own(const Trace& command) {
-    server_->tracer().set(member_, command.on);
+    Tracer& tracer = server_->tracer();
+    if (!command.on) {
+        tracer.forget(member_);
+    } else if (!tracer.add(member_)) {
+        refuse("trace", ErrorCode::full,
+               "at most " + std::to_string(Tracer::tracers_max) + " connections may trace at once");
+        return;
+    }
     server_->hub().reply(member_, TraceReply{command.on});
 }
 

@@ -46,7 +46,7 @@ SavedSession Session::save(ChunkCollector& chunks, const std::vector<std::uint32
     }
     if (extra_ != nullptr) {
         saved.source = extra_->source;
-        saved.rates = extra_->rates.saved(now);
+        saved.rates = extra_->meter.saved(now);
         if (extra_->parked && member_) { // who is leaving says no more
             saved.parked = *extra_->parked;
         }
@@ -76,17 +76,20 @@ void Session::restore(Key key, const SavedSession& saved, const std::vector<Chun
     }
     const TimePoint now = server_->loop().now();
     if (limited_ && saved.limited) {
-        extra_->rates.restore(saved.rates, now);
+        extra_->meter.restore(saved.rates, now);
     }
     if (saved.parked) { // it is taken up when the input is looked at, which it is in the next tick
         if (extra_ == nullptr) {
-            extra_ = std::make_unique<Extra>();
+            extra_ = std::make_unique<Extra>(*this);
         }
         extra_->parked = *saved.parked;
     }
     if (saved.member) {
         member_ = server_->hub().restore_member(*this, framing(), *saved.member, rooms);
-        server_->tracer().set(member_, saved.member->traces);
+        if (saved.member->traces) {
+            static_cast<void>(
+                server_->tracer().add(member_)); // were there too many, it is left out
+        }
         if (saved.member->list == "conns") {
             list_again();
         }

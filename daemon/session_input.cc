@@ -1,5 +1,6 @@
 #include "daemon/server.h"
 #include "daemon/session.h"
+#include "daemon/source_hash.h"
 #include "protocol/text.h"
 
 #include <algorithm>
@@ -90,6 +91,9 @@ Hold Session::next_hold() {
     if (server_->hub().replaying(member_)) {
         return Hold::replay;
     }
+    if (held_by_meter()) {
+        return Hold::meter;
+    }
     return server_->scheduler().admits(share_, server_->tick()) ? Hold::none : Hold::turn;
 }
 
@@ -105,6 +109,9 @@ void Session::hold_for(Hold hold) {
     case Hold::replay:
     case Hold::room:
         stream_.pause_reading(); // until on_flushed, or resume
+        return;
+    case Hold::meter:
+        stream_.hold_input(); // until go_on_after_hold
         return;
     case Hold::turn:
         stream_.hold_input();
@@ -180,6 +187,9 @@ Session::Next Session::take_step(const Step& step) {
     }
     if (const Skipped* const skipped = std::get_if<Skipped>(&step); skipped != nullptr) {
         stream_.input().consume(skipped->consumed);
+        if (skipped->consumed <= frame_header_bytes) { // an empty line or frame
+            charge_for_gone();
+        }
         return Next::go_on;
     }
     if (const Violation* const violation = std::get_if<Violation>(&step); violation != nullptr) {
@@ -210,7 +220,6 @@ void Session::answer_telnet(const Cut& cut) {
 
 // Consumes the payload unless it has to wait.
 Session::Next Session::take_payload(const Payload& payload) {
-    heard_ = true;
     // While more is said than can be sent on, what others would hear waits; what they would not is
     // answered all the same.
     if (!is_aside(payload.text) && !server_->may_say(share_)) {
@@ -218,31 +227,35 @@ Session::Next Session::take_payload(const Payload& payload) {
         hold_for(hold_);
         return Next::held;
     }
-    Hub& hub = server_->hub();
     const TextCheck check = check_text(payload.text);
-    if (!check.valid) {
-        count_payload(payload);
-        begin(false);
-        hub.reply(member_, ErrorReply{"say", ErrorCode::bad_utf8, "not valid UTF-8"});
-        stream_.input().consume(payload.consumed);
-        return Next::go_on;
-    }
-    const std::variant<Command, BadCommand> parsed = parse_command(payload.text);
+    const std::variant<Command, BadCommand> parsed =
+        check.valid ? parse_command(payload.text)
+                    : BadCommand{"say", ErrorCode::bad_utf8, "not valid UTF-8"};
     begin(moves(parsed));
     const Command* const command = std::get_if<Command>(&parsed);
-    if (command != nullptr && hub.must_wait(member_, *command)) {
+    if (command != nullptr && server_->hub().must_wait(member_, *command)) {
         hold_ = Hold::room;
         hold_for(hold_);
         return Next::held;
     }
+    const Meter::Verdict verdict = meter(command);
+    if (verdict.answer == Meter::Answer::later) {
+        hold_ = Hold::meter;
+        hold_input(verdict.wait);
+        return Next::held;
+    }
     count_payload(payload);
     Next next = Next::go_on;
-    if (command != nullptr) {
-        next = run(*command, check.harmless);
+    if (command == nullptr || verdict.answer == Meter::Answer::refuse) {
+        const BadCommand refusal =
+            verdict.answer == Meter::Answer::allowed
+                ? std::get<BadCommand>(parsed)
+                : BadCommand{command != nullptr ? verb_of(*command)
+                                                : std::get<BadCommand>(parsed).verb,
+                             ErrorCode::rate_limited, "not so fast"};
+        refuse(refusal.verb, refusal.code, refusal.why);
     } else {
-        const BadCommand& bad = std::get<BadCommand>(parsed);
-        ++server_->counters().commands_refused;
-        hub.reply(member_, ErrorReply{bad.verb, bad.code, bad.why});
+        next = run(*command, check.harmless);
     }
     if (!stream_.closed()) {
         stream_.input().consume(payload.consumed);
@@ -251,6 +264,7 @@ Session::Next Session::take_payload(const Payload& payload) {
 }
 
 void Session::count_payload(const Payload& payload) {
+    heard_ = true;
     if (server_->tracer().on()) {
         const std::string_view raw = stream_.input().readable().substr(0, payload.consumed);
         server_->tracer().received(key_.slot, member_, framing(), raw);
@@ -299,7 +313,8 @@ void Session::begin(bool first_payload_moves) {
     begun_ = true;
     const Dialect dialect{framing(), framing() == Framing::line ? Format::human : Format::plain};
     Hub& hub = server_->hub();
-    member_ = hub.enter(*this, dialect, strangers_ ? ScriptPolicy::single : ScriptPolicy::any);
+    member_ = hub.enter(*this, dialect, strangers_ ? ScriptPolicy::single : ScriptPolicy::any,
+                        limited_ ? owner_of(extra_->source) : 0);
     if (!first_payload_moves) {
         hub.greet(member_);
         if (!spec_->room.empty()) {
@@ -309,18 +324,18 @@ void Session::begin(bool first_payload_moves) {
 }
 
 void Session::on_violation(const Violation& violation) {
-    Hub& hub = server_->hub();
     const Limits& limits = server_->limits();
     switch (violation.kind) {
     case ViolationKind::too_large: {
         heard_ = true;
         begin(false);
+        charge_for_gone();
         const bool line = framing() == Framing::line;
         server_->counters().hit(line ? Limit::line_bytes_max : Limit::frame_bytes_max);
         const std::uint32_t bytes_max =
             line ? limits.wire.line_bytes_max : limits.wire.frame_bytes_max;
         const std::string text = "at most " + std::to_string(bytes_max) + " bytes; it was skipped";
-        hub.reply(member_, ErrorReply{"say", ErrorCode::too_large, text});
+        refuse("say", ErrorCode::too_large, text);
         return;
     }
     case ViolationKind::bad_frame:

@@ -140,7 +140,7 @@ bool Session::watch(std::uint32_t step_ms) {
         return true;
     }
     // Whose turn to speak has not come yet waits for us, not we for it.
-    const bool put_off = hold_ == Hold::turn || hold_ == Hold::throttle;
+    const bool put_off = hold_ == Hold::turn || hold_ == Hold::throttle || hold_ == Hold::meter;
     const bool partial =
         decoder_.partial(stream_.input().size()) && !stream_.reading_paused() && !put_off;
     const bool line = framing() == Framing::line;

@@ -158,6 +158,8 @@ bool read_source(std::string_view body, Sources::Saved& source) {
             source.recent = narrow(in.number());
         } else if (in.tag() == Tag::source_age_ms) {
             source.age_ms = in.number();
+        } else if (in.tag() == Tag::source_rates) {
+            good = read_rates(in.body(), source.rates.emplace());
         }
     }
     return good && !in.failed();

@@ -53,15 +53,6 @@ bool read_patience(std::string_view body, SavedPatience& patience) {
     return whole(in);
 }
 
-bool read_rates(std::string_view body, Rates::Saved& rates) {
-    BodyReader in(body);
-    for (BucketSaved& bucket : rates) {
-        bucket.spent = static_cast<double>(in.u64()) / millionths;
-        bucket.age_ms = in.u64();
-    }
-    return whole(in);
-}
-
 bool read_replay(std::string_view body, SavedReplay& replay) {
     BodyReader in(body);
     replay.room = in.u32();
@@ -186,6 +177,15 @@ void read_value(RecordReader& in, SavedSession& session) {
 }
 
 } // namespace
+
+bool read_rates(std::string_view body, Rates::Saved& rates) {
+    BodyReader in(body);
+    for (BucketSaved& bucket : rates) {
+        bucket.spent = static_cast<double>(in.u64()) / millionths;
+        bucket.age_ms = in.u64();
+    }
+    return whole(in);
+}
 
 bool read_session(std::string_view body, SavedSession& session) {
     session.last_format = Format::human; // number 0, which is not written

@@ -135,6 +135,9 @@ void write_body(RecordWriter& out, const Snapshot& snapshot, std::uint32_t versi
         write_key(out, Tag::source_key, source.source);
         out.number(Tag::source_recent, source.recent);
         out.number(Tag::source_age_ms, source.age_ms);
+        if (source.rates) {
+            write_rates(out, Tag::source_rates, *source.rates);
+        }
         out.end();
     }
     if (snapshot.counters && version >= 2) {

@@ -74,17 +74,16 @@ void write_patience(RecordWriter& out, const SavedPatience& patience) {
     out.end();
 }
 
-void write_rates(RecordWriter& out, const SavedSession& session) {
-    write_key(out, Tag::session_source, session.source);
-    out.begin(Tag::session_rates);
-    for (const BucketSaved& bucket : session.rates) {
+} // namespace
+
+void write_rates(RecordWriter& out, Tag tag, const Rates::Saved& rates) {
+    out.begin(tag);
+    for (const BucketSaved& bucket : rates) {
         out.u64(in_millionths(bucket.spent));
         out.u64(bucket.age_ms);
     }
     out.end();
 }
-
-} // namespace
 
 void write_session(RecordWriter& out, const SavedSession& session) {
     out.begin(Tag::session);
@@ -129,7 +128,8 @@ void write_session(RecordWriter& out, const SavedSession& session) {
         write_member(out, *session.member);
     }
     if (session.limited) {
-        write_rates(out, session);
+        write_key(out, Tag::session_source, session.source);
+        write_rates(out, Tag::session_rates, session.rates);
     }
     if (session.parked) {
         out.begin(Tag::session_parked); // even an empty one is parked

@@ -19,6 +19,10 @@ namespace roomd {
 /// In which what a rate has spent is written, which is no whole number.
 inline constexpr double millionths = 1e6;
 
+/// What rates have spent, as a record.
+void write_rates(RecordWriter& out, Tag tag, const Rates::Saved& rates);
+[[nodiscard]] bool read_rates(std::string_view body, Rates::Saved& rates);
+
 /// One connection, as a record.
 void write_session(RecordWriter& out, const SavedSession& session);
 

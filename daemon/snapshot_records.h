@@ -89,6 +89,7 @@ enum class Tag : std::uint16_t {
     source_key = 120, // u64 high, u64 low
     source_recent = 121,
     source_age_ms = 122,
+    source_rates = 123, // (u64 millionths spent, u64 age_ms) ...
     // counters
     counters_total = 130, // u64, name
     counters_limit = 131, // u64 hits, name

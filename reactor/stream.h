@@ -178,6 +178,9 @@ public:
 
     [[nodiscard]] bool input_ended() const { return input_ended_; }
 
+    /// Nothing can be written any more. It closes by itself when all that came has been heard.
+    [[nodiscard]] bool broken() const { return write_failed_; }
+
     /// What release() leaves behind. Not when closed. The view is valid until the input changes.
     [[nodiscard]] StreamSaved saved();
     /// Gives the descriptor up, open, and forgets everything: closed, but the owner is not told.

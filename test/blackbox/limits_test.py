@@ -1,9 +1,10 @@
 """Each limit at one below, at it and one above: what is answered, and that /stats counted it."""
 
+import socket
 import time
 import unittest
 
-from roomd_harness import Client, DaemonTest, EventClient, FrameClient, LineClient, said, until
+from roomd_harness import Client, DaemonTest, EventClient, FrameClient, LineClient, reset, said, until
 
 
 class Limits(DaemonTest):
@@ -165,6 +166,115 @@ class Rates(DaemonTest):
         self.assertEqual([answer.split(" ")[0] for answer in answers], ["ok", "ok", "err"])
         self.assertTrue(answers[2].startswith("err say rate_limited"))
         self.assertEqual(client.stats()["fanout_bytes_per_second_max_hits"], 1)
+
+    def test_names_by_whatever_command(self):
+        client = self.event(self.start())  # which says /hello
+        client.send_at_once(*(f"/hello 1 nick=h{number}" for number in range(4)), "/nick n")
+        answers = [client.await_one(lambda payload: payload.startswith(("welcome", "err", "ok nick"))) for _ in range(5)]
+        self.assertEqual([answer.split(" ")[0] for answer in answers], ["welcome"] * 3 + ["err"] * 2)
+        self.assertTrue(answers[3].startswith("err hello rate_limited"), answers)
+        self.assertTrue(answers[4].startswith("err nick rate_limited"), answers)
+
+    def test_a_topic_costs_what_a_message_of_its_size_costs(self):
+        options = ("--fanout-bytes-per-second-max", "1KiB", "--fanout-bytes-burst-max", "10KiB")
+        daemon = self.start(options=options)
+        client = self.event(daemon, join="lobby")
+        for _ in range(4):
+            self.event(daemon, index=1, join="lobby")
+        client.send_at_once(*("/topic lobby " + str(number) + "x" * 1000 for number in range(3)))
+        answers = [client.await_one(lambda payload: " topic " in payload) for _ in range(3)]
+        self.assertEqual([answer.split(" ")[0] for answer in answers], ["ok", "ok", "err"])
+        self.assertTrue(answers[2].startswith("err topic rate_limited"), answers)
+
+    def check_flood(self, payload, seconds=1.5):
+        """Answers to a flood: the burst of commands and of refusals, then it is held; and nobody else waits."""
+        daemon = self.start()
+        probe = self.event(daemon, index=1)
+        client = self.event(daemon)
+        client.send_bytes(payload * 3000 + b"\0\0\0\x09/ping end")
+        answers, begin = 0, time.monotonic()
+        client.socket.settimeout(0.2)
+        while time.monotonic() - begin < seconds:
+            asked = time.monotonic()
+            probe.ask("/ping x", "ok ping x")
+            self.assertLess(time.monotonic() - asked, 0.5)
+            try:
+                client.receive()
+                answers += 1
+            except TimeoutError:
+                pass
+        self.assertLessEqual(answers, (40 + 20) * (1 + (time.monotonic() - begin) // 5))
+        self.assertEqual(probe.stats()["connections"], 2)
+        return probe, answers
+
+    def test_commands_that_do_not_exist_cost_as_much_as_others(self):
+        probe, answers = self.check_flood(b"\0\0\0\2/x")
+        self.assertGreaterEqual(answers, 50)
+        self.assertGreaterEqual(probe.stats()["commands_refused"], answers)
+
+    def test_what_is_no_text_costs_as_much_as_a_command(self):
+        probe, answers = self.check_flood(b"\0\0\0\1\xff")
+        self.assertGreaterEqual(answers, 50)
+        self.assertGreaterEqual(probe.stats()["commands_refused"], answers)
+
+    def test_empty_payloads_cost_as_much_as_commands(self):
+        _, answers = self.check_flood(b"\0\0\0\0")
+        self.assertEqual(answers, 0)  # not even to the ping behind them
+
+    def test_what_is_held_is_not_lost(self):
+        client = self.event(self.start(options=("--commands-per-second-max", "50", "--commands-burst-max", "5")))
+        client.send_at_once(*(f"/ping {number}" for number in range(40)))
+        heard = [client.await_one(lambda payload: " ping " in payload) for _ in range(40)]
+        done = [int(payload.split(" ")[2]) for payload in heard if payload.startswith("ok ping")]
+        self.assertEqual(done, sorted(done))
+        refused = sum(payload.startswith("err ping rate_limited") for payload in heard)
+        self.assertEqual(len(done) + refused, 40)
+        self.assertEqual(done[:4], [0, 1, 2, 3])
+        self.assertGreater(len(done), 4)  # after the hold the burst is there again
+
+    def test_who_is_held_and_goes_is_not_waited_for(self):
+        daemon = self.start()
+        probe = self.event(daemon, index=1, join="lobby")
+        client = self.event(daemon, "flood", join="lobby")
+        client.send_at_once(*(f"{number}" for number in range(2000)))  # for minutes, at this rate
+        probe.await_one(lambda payload: payload.endswith(" flood 19"))
+        reset(client.socket)
+        probe.await_one(lambda payload: payload.startswith("part lobby flood"))
+
+    def test_a_new_connection_is_no_new_budget(self):
+        daemon = self.start(options=("--source-rate-factor", "2"))
+        probe = self.event(daemon, "probe", index=1, join="lobby")
+        begin = time.monotonic()
+        for _ in range(6):
+            client = self.event(daemon, join="lobby")
+            client.send_at_once(*["x"] * 20)
+            client.send("/ping end")
+            deadline = time.monotonic() + 0.3
+            while time.monotonic() < deadline:  # what the source may say, it has said by then
+                client.socket.settimeout(0.1)
+                try:
+                    client.receive()
+                except TimeoutError:
+                    break
+            client.close()
+        self.assertLessEqual(probe.stats()["messages_said"], 2 * 20 + 2 * 10 * (time.monotonic() - begin) + 1)
+        self.assertGreater(probe.stats()["messages_per_second_max_hits"], 0)
+
+    def test_a_datagram_costs_what_a_message_costs(self):
+        daemon = self.start("tcp://127.0.0.1:0", "udp://127.0.0.1:0?room=lobby&limits=on")
+        probe = self.event(daemon, "probe", join="lobby")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sensor, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.2", 0))
+            for _ in range(150):  # as many as the kernel holds
+                sensor.sendto(b"flood", daemon.address(1))
+            other.sendto(b"one from elsewhere", daemon.address(1))
+            probe.await_one(lambda payload: payload.endswith("one from elsewhere"))
+        stats = probe.stats()
+        self.assertLessEqual(stats["messages_said"], 20 + 10 + 1)
+        self.assertGreaterEqual(stats["messages_said"], 20 + 1)
+        self.assertEqual(stats["datagrams_dropped"], stats["datagrams"] - stats["messages_said"])
+        self.assertEqual(stats["datagrams_limited"], stats["datagrams_dropped"])
+        self.assertEqual(stats["messages_per_second_max_hits"], stats["datagrams_limited"])
 
     def test_connections_of_one_address(self):
         daemon = self.start(options=("--source-connections-max", "3"))

@@ -254,7 +254,7 @@ TEST_CASE("Config: every default is within its own bounds") {
 TEST_CASE("Config: given listeners replace the default ones, and weaker ones") {
     const TemporaryFile file("listen = [\"tcp://127.0.0.1:1\", \"unix:/tmp/x\"]\n");
     const char* const path = file.path().c_str();
-    CHECK(load({"-c", path}).config.listeners.size() == 1);
+    CHECK(load({"-c", path}).config.listeners.size() == 2);
     const ConfigResult by_variable =
         load({"-c", path}, {"ROOMD_LISTEN=tcp://127.0.0.1:2  tcp://127.0.0.1:3 tcp://[::1]:4"});
     REQUIRE(by_variable.config.listeners.size() == 3);

@@ -66,6 +66,13 @@ public:
 
     [[nodiscard]] bool congested() const override { return is_congested; }
 
+    [[nodiscard]] std::size_t unsent_bytes() const override { return unsent; }
+
+    void deliver_direct(std::string_view bytes) override {
+        ++private_pieces;
+        deliver(bytes);
+    }
+
     void resume() override { ++resumed; }
 
     /// A slow reader has caught up: what it kept is still what it was given.
@@ -81,6 +88,8 @@ public:
     SlowPolicy last_policy = SlowPolicy::by_format;
     int windows = 0;
     int resumed = 0;
+    int private_pieces = 0;
+    std::size_t unsent = 0;
     bool slow = false;
     bool is_congested = false;
 

@@ -96,8 +96,8 @@ inline auto fields(const SavedListener& of) {
 }
 
 inline auto fields(const Sources::Saved& of) {
-    const auto& [source, recent, age_ms] = of;
-    return std::tie(source, recent, age_ms);
+    const auto& [source, recent, age_ms, rates] = of;
+    return std::tie(source, recent, age_ms, rates);
 }
 
 inline auto fields(const SavedTraffic& of) {
@@ -107,11 +107,11 @@ inline auto fields(const SavedTraffic& of) {
 
 inline auto fields(const Counters& of) {
     const auto& [accepted, refused, closed, payloads, commands_refused, said, datagrams,
-                 datagrams_dropped, delivered, dropped, state_dropped, gaps, accept_errors, hits,
-                 closes] = of;
+                 datagrams_dropped, limited, invalid, delivered, dropped, state_dropped, gaps,
+                 accept_errors, hits, closes] = of;
     return std::tie(accepted, refused, closed, payloads, commands_refused, said, datagrams,
-                    datagrams_dropped, delivered, dropped, state_dropped, gaps, accept_errors, hits,
-                    closes);
+                    datagrams_dropped, limited, invalid, delivered, dropped, state_dropped, gaps,
+                    accept_errors, hits, closes);
 }
 
 inline auto fields(const Snapshot& of) {
@@ -128,6 +128,9 @@ concept Parted = requires(const Value& value) {
 
 template <typename Value>
 bool same(const Value& one, const Value& other);
+
+template <typename Value, std::size_t Size>
+bool same(const std::array<Value, Size>& one, const std::array<Value, Size>& other);
 
 template <typename Value>
 bool same(const std::optional<Value>& one, const std::optional<Value>& other) {

@@ -55,7 +55,9 @@ public:
             snapshot.listeners.push_back(
                 {"tcp://*", "[::1]:1", "web", flag(number, 0), flag(number, 1)});
         }
-        snapshot.sources = {{{21, 22}, 23, 24}, {{0, 25}, 0, 0}};
+        snapshot.sources = {
+            {{21, 22}, 23, 24, Rates::Saved{{{0.5, 1}, {2, 2}, {3, 3}, {4, 4}, {5, 5}}}},
+            {{0, 25}, 0, 0, {}}};
         snapshot.traffic = {31, 32, 33, 34};
         std::uint64_t count = 100;
         Counters& counters = snapshot.counters.emplace();

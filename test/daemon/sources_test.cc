@@ -15,6 +15,9 @@ namespace {
 
 using Verdict = Sources::Verdict;
 
+const Limits limits;
+constexpr Charge message{.messages = 1};
+
 constexpr TimePoint start{std::chrono::hours(1)};
 
 SourceKey source(std::uint64_t number) {
@@ -62,14 +65,14 @@ TEST_CASE("Sources: a sweep forgets who is gone and has been quiet for a minute,
     CHECK(sources.admit(source(1), 9, 9, start) == Verdict::welcome); // stays
     CHECK(sources.admit(source(2), 9, 9, start) == Verdict::welcome);
     sources.release(source(2));
-    sources.sweep(start + std::chrono::seconds(59));
+    sources.sweep(limits, start + std::chrono::seconds(59));
     CHECK(sources.size() == 2);
-    sources.sweep(start + std::chrono::seconds(60));
+    sources.sweep(limits, start + std::chrono::seconds(60));
     CHECK(sources.size() == 1);
-    sources.sweep(start + std::chrono::hours(9));
+    sources.sweep(limits, start + std::chrono::hours(9));
     CHECK(sources.size() == 1);
     sources.release(source(1));
-    sources.sweep(start + std::chrono::hours(9));
+    sources.sweep(limits, start + std::chrono::hours(9));
     CHECK(sources.size() == 0);
 }
 
@@ -110,7 +113,7 @@ TEST_CASE("Sources: it agrees with a plain count over random comings and goings"
             --open[number];
         }
         if (random.one_in(50)) {
-            sources.sweep(now);
+            sources.sweep(limits, now);
         }
     }
 }
@@ -121,7 +124,8 @@ TEST_CASE("Sources: who has connected often has so over there, and the minute go
         CHECK(sources.admit(source(1), 9, 7, start) == Verdict::welcome);
         sources.release(source(1));
     }
-    const std::vector<Sources::Saved> saved = sources.saved(start + std::chrono::seconds(40));
+    const std::vector<Sources::Saved> saved =
+        sources.saved(limits, start + std::chrono::seconds(40));
     REQUIRE(saved.size() == 1);
     CHECK(saved[0].source == source(1));
     CHECK(saved[0].recent == 5);
@@ -140,7 +144,7 @@ TEST_CASE("Sources: who has connected often has so over there, and the minute go
 
 TEST_CASE("Sources: open connections are counted again one by one, those of the minute are not") {
     Sources sources({1, 2});
-    sources.restore({source(1), 3, 10'000}, start);
+    sources.restore({source(1), 3, 10'000, {}}, start);
     sources.readmit(source(1));
     sources.readmit(source(1));
     sources.readmit(source(2)); // its minute is over: nothing else is known of it
@@ -153,20 +157,102 @@ TEST_CASE("Sources: open connections are counted again one by one, those of the 
         sources.release(source(1));
     }
     sources.release(source(2));
-    sources.sweep(start + std::chrono::seconds(49));
+    sources.sweep(limits, start + std::chrono::seconds(49));
     CHECK(sources.size() == 2);
-    sources.sweep(start + std::chrono::seconds(50)); // the minute of the first is over
+    sources.sweep(limits, start + std::chrono::seconds(50)); // the minute of the first is over
     CHECK(sources.size() == 1);
-    sources.sweep(start + std::chrono::seconds(60)); // and that in which the second was refused
+    sources.sweep(limits,
+                  start + std::chrono::seconds(60)); // and that in which the second was refused
     CHECK(sources.size() == 0);
+}
+
+TEST_CASE("Sources: a source that owes its rates something is remembered until it has paid") {
+    Sources sources({1, 2});
+    CHECK(sources.admit(source(1), 9, 9, start) == Verdict::welcome);
+    Meter first;
+    int allowed = 0;
+    while (first.judge(limits, sources.rates(source(1)), message, start).answer ==
+           Meter::Answer::allowed) {
+        ++allowed;
+    }
+    CHECK(allowed == 20);
+    // Its rates have a debt that takes longer than the minute of its connects.
+    sources.rates(source(1)).spend(Rates::source_table(limits), {.messages = 3'000}, start);
+    sources.release(source(1));
+    sources.sweep(limits, start + std::chrono::seconds(70));
+    CHECK(sources.size() == 1);
+    CHECK(sources.admit(source(1), 9, 9, start + std::chrono::seconds(70)) == Verdict::welcome);
+    Meter second; // a new connection is no new budget
+    CHECK(second.judge(limits, sources.rates(source(1)), message, start + std::chrono::seconds(70))
+              .answer == Meter::Answer::later);
+    sources.release(source(1));
+    sources.sweep(limits, start + std::chrono::seconds(140));
+    CHECK(sources.size() == 0);
+}
+
+TEST_CASE("Sources: datagrams of a source are metered as one connection, and by all it does") {
+    Sources sources({1, 2});
+    int taken = 0;
+    for (int count = 0; count < 1'000; ++count) {
+        const auto limit = sources.take_datagram(source(1), limits, message, start);
+        taken += limit ? 0 : 1;
+        CHECK((!limit || *limit == Limit::messages_per_second_max));
+    }
+    CHECK(taken == 20);
+    for (int ms = 0; ms <= 10'000; ms += 10) { // a flood that goes on is not forgotten meanwhile
+        const TimePoint now = start + std::chrono::milliseconds(ms);
+        taken += sources.take_datagram(source(1), limits, message, now) ? 0 : 1;
+        if (ms % 1'000 == 0) {
+            sources.sweep(limits, now);
+        }
+    }
+    CHECK(taken == 20 + 100);
+    CHECK_FALSE(sources.take_datagram(source(2), limits, message, start)); // another's are its own
+    sources.rates(source(2)).spend(Rates::source_table(limits), {.messages = 200}, start);
+    CHECK(sources.take_datagram(source(2), limits, message, start));
+}
+
+TEST_CASE("Sources: invented addresses of datagrams do not make the table grow") {
+    Sources sources({1, 2});
+    CHECK_FALSE(sources.take_datagram(source(0), limits, message, start));
+    int taken = 0;
+    for (std::uint64_t number = 1; number < 200'000; ++number) {
+        taken += sources.take_datagram(source(number), limits, message, start) ? 0 : 1;
+    }
+    CHECK(sources.size() == Sources::sources_kept_max);
+    CHECK(taken == Sources::sources_kept_max - 1 + 20); // the others share one budget
+    CHECK_FALSE(sources.take_datagram(source(0), limits, message, start)); // and it has its own
+    for (int second = 1; second < 120; ++second) { // a large table is swept in portions
+        sources.sweep(limits, start + std::chrono::seconds(second));
+    }
+    CHECK(sources.size() == 0);
+    CHECK(Sources::entry_bytes <= 512);
+}
+
+TEST_CASE("Sources: what a source has used up goes over to the next process") {
+    Sources sources({1, 2});
+    CHECK(sources.admit(source(1), 9, 9, start) == Verdict::welcome);
+    sources.rates(source(1)).spend(Rates::source_table(limits), {.messages = 80}, start);
+    const std::vector<Sources::Saved> saved = sources.saved(limits, start);
+    REQUIRE(saved.size() == 1);
+    REQUIRE(saved[0].rates.has_value());
+    const TimePoint there = start - std::chrono::minutes(9); // another clock
+    Sources next({3, 4});
+    next.restore(saved[0], there);
+    next.readmit(source(1));
+    Meter meter;
+    CHECK(meter.judge(limits, next.rates(source(1)), message, there).answer ==
+          Meter::Answer::later);
+    CHECK(meter.judge(limits, next.rates(source(1)), message, there + std::chrono::seconds(1))
+              .answer == Meter::Answer::allowed);
 }
 
 TEST_CASE("Sources: only minutes that are not over go over, however old one says it is") {
     Sources sources({1, 2});
     CHECK(sources.admit(source(1), 9, 9, start) == Verdict::welcome);
     CHECK(sources.admit(source(2), 9, 9, start + std::chrono::seconds(1)) == Verdict::welcome);
-    CHECK(sources.saved(start + std::chrono::seconds(60)).size() == 1);
-    sources.restore({source(3), 9, UINT64_MAX}, start);
+    CHECK(sources.saved(limits, start + std::chrono::seconds(60)).size() == 1);
+    sources.restore({source(3), 9, UINT64_MAX, {}}, start);
     CHECK(sources.admit(source(3), 9, 9, start) == Verdict::welcome); // it was over
 }
 

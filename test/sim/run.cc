@@ -42,6 +42,7 @@ private:
     void live();
     void tick_until_phase(Instant length);
     void start();
+    void excuse_held();
     void hand_over();
     void rest();
     void judge();
@@ -157,6 +158,7 @@ void Run::tick_until_phase(Instant length) {
     // One tick may say more before the tick's end brings it back under the limit.
     const std::uint64_t pinned_bound = scenario_.config.limits.pinned_bytes_max + pinned_slack;
     while (!over_ && alive()) {
+        excuse_held();
         loop_->tick(std::nullopt);
         if (std::exchange(handover_due_, false)) {
             hand_over();
@@ -169,6 +171,17 @@ void Run::tick_until_phase(Instant length) {
                         " bytes, allowed are " + std::to_string(pinned_bound));
         }
     }
+}
+
+// Over its rates a connection is left unread until a timer of its own.
+void Run::excuse_held() {
+    std::vector<int> held;
+    server_->sessions().for_each([&](Key /*key*/, const std::unique_ptr<Session>& session) {
+        if (session->held_by_meter()) {
+            held.push_back(session->stream().fd());
+        }
+    });
+    world_.excuse_unread_of(std::move(held));
 }
 
 void Run::start() {
@@ -261,6 +274,7 @@ void Run::stop() {
     over_ = false;
     world_.at(60 * second, *this, phase_over, 0);
     while (!over_ && alive() && !loop_->stopping()) {
+        excuse_held();
         loop_->tick(std::nullopt);
     }
     if (over_ && alive()) {

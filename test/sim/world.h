@@ -26,6 +26,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace roomd::sim {
@@ -129,6 +130,11 @@ public:
 
     /// While set, unread input is not held against the daemon (a policy makes it wait).
     void excuse_unread(bool excused) { unread_excused_ = excused; }
+
+    /// The same of these descriptors alone, until the next call.
+    void excuse_unread_of(std::vector<int> descriptors) {
+        unread_excused_of_ = std::move(descriptors);
+    }
 
     /// While set, the daemon may have thrown away what it had to write (memory is scarce).
     void excuse_unsent(bool excused) { unsent_excused_ = excused; }
@@ -266,6 +272,7 @@ private:
     bool trace_ = false;
     bool interrupted_ = false;
     bool unread_excused_ = false;
+    std::vector<int> unread_excused_of_;
     bool unsent_excused_ = false;
 };
 
