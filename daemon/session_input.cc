@@ -23,6 +23,13 @@ constexpr std::string_view http_refusal = "HTTP/1.1 400 Bad Request\r\n"
 // One look at the input: a decoder is asked, text checked, a command parsed.
 constexpr std::uint64_t step_units = 40;
 
+std::variant<Command, BadCommand> command_of(std::string_view text, bool valid) {
+    if (!valid) {
+        return BadCommand{"say", ErrorCode::bad_utf8, "not valid UTF-8"};
+    }
+    return parse_command(text);
+}
+
 bool moves(const std::variant<Command, BadCommand>& parsed) {
     const Command* const command = std::get_if<Command>(&parsed);
     return command != nullptr &&
@@ -91,7 +98,7 @@ Hold Session::next_hold() {
     if (server_->hub().replaying(member_)) {
         return Hold::replay;
     }
-    if (held_by_meter()) {
+    if (limited_ && held_by_meter()) {
         return Hold::meter;
     }
     return server_->scheduler().admits(share_, server_->tick()) ? Hold::none : Hold::turn;
@@ -228,9 +235,7 @@ Session::Next Session::take_payload(const Payload& payload) {
         return Next::held;
     }
     const TextCheck check = check_text(payload.text);
-    const std::variant<Command, BadCommand> parsed =
-        check.valid ? parse_command(payload.text)
-                    : BadCommand{"say", ErrorCode::bad_utf8, "not valid UTF-8"};
+    const std::variant<Command, BadCommand> parsed = command_of(payload.text, check.valid);
     begin(moves(parsed));
     const Command* const command = std::get_if<Command>(&parsed);
     if (command != nullptr && server_->hub().must_wait(member_, *command)) {
@@ -238,7 +243,7 @@ Session::Next Session::take_payload(const Payload& payload) {
         hold_for(hold_);
         return Next::held;
     }
-    const Meter::Verdict verdict = meter(command);
+    const Meter::Verdict verdict = limited_ ? meter(command) : Meter::Verdict{};
     if (verdict.answer == Meter::Answer::later) {
         hold_ = Hold::meter;
         hold_input(verdict.wait);

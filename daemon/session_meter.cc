@@ -15,12 +15,9 @@ constexpr Duration hold_max = std::chrono::seconds(10);
 
 } // namespace
 
-// Whether the payload that comes next may be taken in. `command`: nullptr for one that is refused
-// whatever the rates say.
+// Whether the payload that comes next may be taken in, of a session that is limited. `command`:
+// nullptr for one that is refused whatever the rates say.
 Meter::Verdict Session::meter(const Command* command) {
-    if (!limited_) {
-        return {};
-    }
     Charge charge = charge_of_refused;
     if (command != nullptr) {
         const Hub::Cost cost = server_->hub().cost(member_, *command);
