@@ -79,11 +79,14 @@ int chat(ChatOptions options) {
     bool output_refused = false;
     {
         Chat chat(loop, std::move(options), std::cerr);
-        const Signals signals(loop, {SIGINT, SIGTERM, SIGHUP}, chat);
+        Signals signals(loop, {SIGINT, SIGTERM, SIGHUP}, chat);
         chat.begin();
         loop.run();
         status = chat.status();
         output_refused = chat.output_refused();
+        if (!output_refused) {
+            signals.ignore_from_now(); // one Ctrl-C too many does not change how this ended
+        }
     }
     if (output_refused) {
         // Signals are as they were before: this ends us as it ends cat, unless it is ignored.
