@@ -86,6 +86,11 @@ struct Parts {
         fuzz::check(!msg.nick.empty() && !msg.text.empty());
     }
 
+    void operator()(const Ignore& ignore) const {
+        check_inside(ignore.nick, payload);
+        fuzz::check(!ignore.nick.empty());
+    }
+
     void operator()(const Me& me) const { fuzz::check(!me.text.empty()); }
 
     void operator()(const Topic& topic) const {
@@ -110,6 +115,8 @@ struct Parts {
     void operator()(const Rooms& /*unused*/) const {}
 
     void operator()(const Stats& /*unused*/) const {}
+
+    void operator()(const Ignores& /*unused*/) const {}
 
     void operator()(const Trace& /*unused*/) const {}
 
