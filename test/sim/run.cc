@@ -307,6 +307,9 @@ Verdict Run::play() {
     server_.reset();
     loop_.reset();
     if (alive()) {
+        for (const auto& person : people_) {
+            person->settle(); // nobody takes 200 bytes a second of what is on its way for ever
+        }
         world_.pass(120 * second);
         for (const auto& person : people_) {
             person->check_over();
