@@ -86,9 +86,22 @@ File open_file(const std::string& path, const char* mode) {
     return file;
 }
 
+/// Why nobody answers at `address` within 5 s; empty if somebody does.
+std::string refusal_of(const SocketAddress& address) {
+    constexpr int patience_ms = 5'000;
+    try {
+        const Fd fd = sys::connect_begin(address);
+        pollfd entry{fd.get(), POLLOUT, 0};
+        const bool answered = ::poll(&entry, 1, patience_ms) > 0;
+        const int error = answered ? sys::connect_error(fd.get()) : ETIMEDOUT;
+        return error == 0 ? std::string() : sys::error_text(error);
+    } catch (const std::system_error& error) {
+        return sys::error_text(error.code().value());
+    }
+}
+
 /// Why nobody answers at `uri`, which was checked; empty if somebody does.
 std::string unreachable(const std::string& uri) {
-    constexpr int patience_ms = 5'000;
     const Endpoint endpoint = std::get<Endpoint>(parse_endpoint(uri));
     std::string why = "it is no address that one can connect to";
     try {
@@ -97,17 +110,9 @@ std::string unreachable(const std::string& uri) {
                 ? std::vector{unix_address(endpoint.path)}
                 : sys::resolve(endpoint.host, endpoint.port, false);
         for (const SocketAddress& address : addresses) {
-            try {
-                const Fd fd = sys::connect_begin(address);
-                pollfd entry{fd.get(), POLLOUT, 0};
-                const bool answered = ::poll(&entry, 1, patience_ms) > 0;
-                const int error = answered ? sys::connect_error(fd.get()) : ETIMEDOUT;
-                if (error == 0) {
-                    return {};
-                }
-                why = sys::error_text(error);
-            } catch (const std::system_error& error) {
-                why = sys::error_text(error.code().value());
+            why = refusal_of(address);
+            if (why.empty()) {
+                break;
             }
         }
     } catch (const std::exception& error) { // a name that does not resolve
