@@ -6,17 +6,33 @@
 #include <array>
 #include <cerrno>
 #include <system_error>
+#include <thread>
 
 namespace roomd {
 
 namespace {
+
+constexpr Duration busy_patience = std::chrono::seconds(10);
+constexpr Duration busy_pause = std::chrono::milliseconds(20);
 
 Fd connected(const std::string& path) {
     const SocketAddress address = unix_address(path);
     if (address.length == 0) {
         throw std::system_error(ENAMETOOLONG, std::generic_category());
     }
-    return sys::connect_begin(address);
+    const TimePoint begin = sys::monotonic_now();
+    while (true) {
+        try {
+            return sys::connect_begin(address);
+        } catch (const std::system_error& error) {
+            // unix(7): where a TCP connection would wait in the backlog, this one is to try again.
+            const bool busy = error.code().value() == EAGAIN;
+            if (!busy || sys::monotonic_now() - begin >= busy_patience) {
+                throw;
+            }
+            std::this_thread::sleep_for(busy_pause);
+        }
+    }
 }
 
 } // namespace

@@ -68,6 +68,9 @@ int cannot_connect(const std::string& path, int error) {
                                                  path +
                                                  "? "
                                                  "Another place is named with --socket PATH");
+    case EAGAIN:
+        return fail(ExitStatus::unavailable,
+                    path + " is busy: as many wait there as may, and none was let in for 10 s");
     case ECONNREFUSED:
         return fail(ExitStatus::unavailable,
                     "no roomd answers at " + path + ": it has ended and left its socket behind");

@@ -4,6 +4,7 @@
 #include "reactor/sys.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <optional>
 #include <string>
@@ -16,11 +17,19 @@ namespace {
 constexpr std::uint32_t accepts_per_tick_max = 8;
 constexpr std::uint32_t root = 0;
 
-/// The last words to one who is not let in.
+/// The last words to one who is not let in. What it has sent already is read: closing a Unix socket
+/// with input unread resets the other end (unix(7)), and that destroys the answer on its way.
 void refuse(const Fd& fd, std::string text) {
+    constexpr int reads_max = 4; // a command is short
     text += "\n";
     const iovec piece{text.data(), text.size()};
     static_cast<void>(sys::write_some(fd.get(), std::span(&piece, 1)));
+    sys::shutdown_write(fd.get());
+    std::array<char, 1024> heard{};
+    const iovec into{heard.data(), heard.size()};
+    int budget = reads_max;
+    while (budget-- > 0 && sys::read_some(fd.get(), std::span(&into, 1)).status == IoStatus::ok) {
+    }
 }
 
 Fd checked(Fd fd) {
@@ -35,9 +44,12 @@ Fd checked(Fd fd) {
 
 Admin::Admin(const AdminHost& host, const AdminRules& rules, Fd fd, UnixFile file)
     : host_(host), rules_(rules), spare_(sys::reserve_descriptor()),
-      listener_(host.loop, checked(std::move(fd)), accepts_per_tick_max, *this, std::move(file)) {}
+      listener_(host.loop, checked(std::move(fd)), accepts_per_tick_max, *this, std::move(file)) {
+    host_.orders.set_verdict_listener(this);
+}
 
 Admin::~Admin() {
+    host_.orders.set_verdict_listener(nullptr);
     host_.loop.cancel(second_);
 }
 
@@ -85,7 +97,20 @@ bool Admin::on_accept(Listener& listener, Fd fd, const SocketAddress& /*peer*/) 
     return true;
 }
 
+// Whoever has gone may not have been noticed yet: their end can stand behind a newcomer among the
+// edges of one tick.
+void Admin::notice_who_has_gone() {
+    for (const std::unique_ptr<AdminConnection>& connection : connections_) {
+        if (connection->peer_has_gone()) {
+            connection->leave();
+        }
+    }
+}
+
 bool Admin::take_last(Listener& listener, Fd& fd, const SocketAddress& peer) {
+    if (!spare_) {
+        notice_who_has_gone(); // then there is a spare again
+    }
     if (!spare_) {
         return false; // one is here with it already
     }
@@ -122,6 +147,12 @@ void Admin::on_timer(TimerKey /*key*/) {
     std::erase_if(connections_, [](const auto& connection) { return connection->closed(); });
     if (!connections_.empty()) {
         second_ = host_.loop.after(std::chrono::seconds(1), *this);
+    }
+}
+
+void Admin::on_verdict(Request request, const Verdict& verdict) {
+    for (const std::unique_ptr<AdminConnection>& connection : connections_) {
+        connection->on_verdict(request, verdict);
     }
 }
 

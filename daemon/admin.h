@@ -42,7 +42,7 @@ struct AdminRules {
 
 class AdminConnection;
 
-class Admin final : public ListenerOwner, public Timed {
+class Admin final : public ListenerOwner, public VerdictListener, public Timed {
 public:
     /// Throws std::system_error, also if `fd` is no Unix socket.
     Admin(const AdminHost& host, const AdminRules& rules, Fd fd, UnixFile file);
@@ -67,11 +67,14 @@ public:
     void on_refuse(Listener& listener, const Fd& fd, const SocketAddress& peer) override;
     bool take_last(Listener& listener, Fd& fd, const SocketAddress& peer) override;
     void on_accept_error(Listener& listener, int error) override;
+    // VerdictListener
+    void on_verdict(Request request, const Verdict& verdict) override;
     // Timed: the second, while somebody is connected
     void on_timer(TimerKey key) override;
 
 private:
     [[nodiscard]] bool may_come_in(const Fd& fd);
+    void notice_who_has_gone();
 
     AdminHost host_;
     AdminRules rules_;

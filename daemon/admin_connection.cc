@@ -1,5 +1,7 @@
 #include "daemon/admin_connection.h"
 
+#include "reactor/sys.h"
+
 #include <algorithm>
 #include <cassert>
 #include <variant>
@@ -41,7 +43,7 @@ AdminConnection::AdminConnection(Admin& admin, Fd fd, std::uint32_t user)
       heard_at_(admin.host().loop.now()) {}
 
 bool AdminConnection::may_go_on() const {
-    return stream_.open() && !waiting_ && stream_.output().bytes() < answer_bytes_max;
+    return stream_.open() && !waiting_ && !awaited_ && stream_.output().bytes() < answer_bytes_max;
 }
 
 void AdminConnection::on_input(Stream& stream) {
@@ -60,7 +62,12 @@ void AdminConnection::on_input(Stream& stream) {
         stream.input().consume(line_end + 1);
         take(line);
     }
-    if (waiting_) { // nothing is run any more, but it is read on: an end is seen by reading only
+    if (awaited_) { // what else was sent is run behind the answer
+        if (stream.open()) {
+            stream.pause_reading();
+        }
+    } else if (waiting_) { // nothing is run any more, but it is read on: an end is seen by reading
+                           // only
         stream.input().consume(stream.input().size());
     } else if (stream.open()) {
         stream.pause_reading();
@@ -69,6 +76,9 @@ void AdminConnection::on_input(Stream& stream) {
 
 // Half a line is not run: `drain 10` may have been meant as `drain 10m`.
 void AdminConnection::on_end_of_input(Stream& stream) {
+    if (awaited_) {
+        return; // the answer ends it
+    }
     if (stream.input().size() > 0 && may_go_on()) {
         end("error usage: the last line has no end, so it was not run");
     } else if (waiting_) {
@@ -94,6 +104,10 @@ void AdminConnection::take(std::string_view line) {
     admin_->host().log.line(
         asks ? LogLevel::debug : LogLevel::info, "admin",
         {{"command", line}, {"user", std::uint64_t{user_}}, {"ok", verdict.ok}});
+    if (verdict.pending) {
+        awaited_ = command.verb == Verb::reload ? Request::reload : Request::upgrade;
+        return;
+    }
     answer(verdict, command.verb == Verb::drain ? std::string_view() : word);
     if (command.verb == Verb::drain && verdict.ok) {
         waiting_ = true;
@@ -140,6 +154,22 @@ void AdminConnection::answer(const Verdict& verdict, std::string_view word) {
     stream_.send(out);
 }
 
+void AdminConnection::on_verdict(Request request, const Verdict& verdict) {
+    if (awaited_ != request || !stream_.open()) {
+        return;
+    }
+    awaited_.reset();
+    heard_at_ = admin_->host().loop.now();
+    answer(verdict, request == Request::reload ? "reload" : "upgrade");
+    static_cast<void>(stream_.flush());
+    if (stream_.open() && stream_.reading_paused()) {
+        stream_.resume_reading(); // and what was sent meanwhile is run
+    }
+    if (stream_.open() && stream_.input_ended() && stream_.input().size() == 0) {
+        stream_.close_after_flush();
+    }
+}
+
 // Who has finished sending may listen still, or be gone: only writing tells.
 void AdminConnection::tell_left() {
     const std::size_t left = admin_->host().orders.connections_left();
@@ -160,13 +190,24 @@ void AdminConnection::on_second(Duration idle_max) {
         tell_left();
         return;
     }
-    if (admin_->host().loop.now() - heard_at_ < idle_max) {
+    if (awaited_ || admin_->host().loop.now() - heard_at_ < idle_max) {
         return;
     }
     if (stream_.open()) {
         heard_at_ = admin_->host().loop.now(); // as long again to take the goodbye
         end("error idle: nothing was asked for too long");
     } else {
+        stream_.close_now();
+    }
+}
+
+bool AdminConnection::peer_has_gone() const {
+    return !stream_.closed() && sys::hung_up(stream_.fd());
+}
+
+void AdminConnection::leave() {
+    stream_.on_ready(Ready::readable);
+    if (!stream_.closed()) {
         stream_.close_now();
     }
 }

@@ -10,6 +10,7 @@
 #include "reactor/stream.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,10 +24,19 @@ public:
     /// Once a second: progress to who waits, a goodbye to who has been silent for `idle_max`.
     void on_second(Duration idle_max);
 
+    /// If it waits for that: the answer. Writes what the kernel takes, at once, since this process
+    /// may be about to become another.
+    void on_verdict(Request request, const Verdict& verdict);
+
     /// If it waits for the end of a drain: that has come. Writes what the kernel takes, at once.
     void finish();
 
     [[nodiscard]] bool closed() const { return stream_.closed(); }
+
+    /// Both ways are shut at the other end: nobody will read an answer. Asks the kernel.
+    [[nodiscard]] bool peer_has_gone() const;
+    /// Runs what that one has sent, and closes.
+    void leave();
 
     // StreamOwner
     void on_input(Stream& stream) override;
@@ -49,6 +59,7 @@ private:
     TimePoint heard_at_;
     std::size_t told_left_ = SIZE_MAX;
     bool waiting_ = false; // for the end of a drain
+    std::optional<Request> awaited_;
 };
 
 } // namespace roomd

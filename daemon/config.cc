@@ -1,17 +1,25 @@
 #include "daemon/config.h"
 
 #include "daemon/config_sources.h"
+#include "daemon/name_lookup.h"
 #include "protocol/name.h"
 #include "protocol/text.h"
+#include "reactor/fd.h"
+#include "reactor/sys.h"
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <chrono>
 #include <cstddef>
-#include <filesystem>
-#include <fstream>
 #include <optional>
 #include <system_error>
 #include <utility>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 // The build defines ROOMD_VERSION; left undefined it stringizes to its own name.
 #define ROOMD_STRINGIZED(text) #text
@@ -148,8 +156,15 @@ std::string refuse_rooms(const std::vector<GivenRoom>& rooms) {
         auto parsed = Name::parse(room.spec.name, NameKind::room, ScriptPolicy::any);
         Name* const name = std::get_if<Name>(&parsed);
         if (name == nullptr || std::find(seen.begin(), seen.end(), *name) != seen.end()) {
+            const auto first = static_cast<std::size_t>(
+                name == nullptr ? 0 : std::find(seen.begin(), seen.end(), *name) - seen.begin());
+            const bool spelled_alike = rooms[first].spec.name == room.spec.name;
             return room.origin + ": room " + quoted(room.spec.name, shown_bytes_max) +
-                   " is described twice";
+                   " is described twice" +
+                   (spelled_alike ? std::string()
+                                  : ": " + quoted(rooms[first].spec.name, shown_bytes_max) +
+                                        " is the same room") +
+                   " (" + rooms[first].origin + ")";
         }
         seen.push_back(std::move(*name));
     }
@@ -170,6 +185,65 @@ std::string warn_of_probes(const Limits& limits) {
            " on (keepalive_idle_s + keepalive_interval_s * keepalive_probes) all probes count";
 }
 
+// The first of the two has no effect beyond the second.
+struct Bound {
+    std::string_view name;
+    std::uint64_t value;
+    std::string_view bound_name;
+    std::uint64_t bound;
+};
+
+// Limits that cannot be had, or that another one is met before.
+std::vector<std::string> warn_of_limits(const Merged& merged) {
+    std::vector<std::string> warnings;
+    const Config& config = merged.config;
+    const Limits& limits = config.limits;
+    const auto chosen = [&](std::string_view name) {
+        return merged.origins[index_of(name)] != "default";
+    };
+    if (std::string warning = warn_of_probes(limits); !warning.empty()) {
+        warnings.push_back(std::move(warning));
+    }
+    const std::uint64_t descriptors = sys::descriptor_limit_max();
+    const std::uint64_t possible =
+        descriptors - std::min<std::uint64_t>(descriptors, descriptors_reserved);
+    if (limits.connections_max > possible) {
+        warnings.push_back("connections_max is " + std::to_string(limits.connections_max) +
+                           ", and the descriptor limit allows " + std::to_string(possible) +
+                           ": that is the limit. Raise it (LimitNOFILE= of the unit, ulimit -Hn) "
+                           "to " +
+                           std::to_string(limits.connections_max + descriptors_reserved));
+    }
+    if (const auto backlog = sys::listen_backlog_max();
+        backlog && limits.listen_backlog > *backlog && chosen("listen_backlog")) {
+        warnings.push_back("listen_backlog is " + std::to_string(limits.listen_backlog) +
+                           ", and the kernel holds " + std::to_string(*backlog) +
+                           ": that is the limit. Raise net.core.somaxconn (sysctl)");
+    }
+    const std::array<Bound, 3> bounds = {{
+        {"reply_bytes_max", limits.reply_bytes_max, "queue_bytes_max", limits.queue_bytes_max},
+        {"queue_bytes_max", limits.queue_bytes_max, "pinned_bytes_max", limits.pinned_bytes_max},
+        {"history_bytes_max", limits.history_bytes_max, "history_total_bytes_max",
+         limits.history_total_bytes_max},
+    }};
+    for (const RoomSpec& room : config.rooms) {
+        if (room.history_bytes_max > limits.history_total_bytes_max) {
+            warnings.push_back("room " + quoted(room.name, shown_bytes_max) +
+                               ": history_bytes_max is " + std::to_string(room.history_bytes_max) +
+                               ", and history_total_bytes_max, which is " +
+                               std::to_string(limits.history_total_bytes_max) + ", is met before");
+        }
+    }
+    for (const Bound& bound : bounds) {
+        if (bound.value > bound.bound && (chosen(bound.name) || chosen(bound.bound_name))) {
+            warnings.push_back(std::string(bound.name) + " is " + std::to_string(bound.value) +
+                               ", and " + std::string(bound.bound_name) + ", which is " +
+                               std::to_string(bound.bound) + ", is met before");
+        }
+    }
+    return warnings;
+}
+
 ConfigResult exits(int code, std::string output, std::string error) {
     return ConfigResult{ConfigAction::exit, code, std::move(output), std::move(error), {}, {}};
 }
@@ -188,6 +262,9 @@ std::optional<ConfigResult> answer_without_config(const CommandLine& line) {
     if (line.version) {
         return exits(0, "roomd " + std::string(version()) + "\n", "");
     }
+    if (!line.resolve.empty()) {
+        return exits(0, resolve_names(line.resolve), "");
+    }
     if (line.print_example) {
         return exits(0, example_file(), "");
     }
@@ -201,25 +278,61 @@ FileSettings no_input(const std::string& path, const std::string& why) {
     return result;
 }
 
+// Waits until there is something to read, up to `deadline`; a regular file always has.
+bool readable(const Fd& file, std::chrono::steady_clock::time_point deadline) {
+    pollfd entry{file.get(), POLLIN, 0};
+    while (true) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(
+            deadline - std::chrono::steady_clock::now());
+        const int found =
+            ::poll(&entry, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+        if (found >= 0 || errno != EINTR) {
+            return found > 0;
+        }
+    }
+}
+
+// What is in it, at most config_bytes_max; returns what is wrong, or nothing.
+std::string read_all(const Fd& file, std::string& text) {
+    constexpr std::chrono::seconds pipe_time_max{10};
+    const auto deadline = std::chrono::steady_clock::now() + pipe_time_max;
+    std::array<char, 16'384> bytes{};
+    while (text.size() <= config_bytes_max) {
+        if (!readable(file, deadline)) {
+            return "nobody has written all of it within 10 s; it is no regular file";
+        }
+        const ssize_t size = ::read(file.get(), bytes.data(), bytes.size());
+        if (size == 0) {
+            return {};
+        }
+        if (size < 0 && errno != EINTR && errno != EAGAIN) {
+            return "cannot be read: " + std::generic_category().message(errno);
+        }
+        text.append(bytes.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    }
+    return "is larger than 1 MiB, which no configuration is";
+}
+
 } // namespace
 
-FileSettings read_config_file(const std::string& path) {
-    std::error_code error;
-    const std::filesystem::file_status status = std::filesystem::status(path, error);
-    if (!std::filesystem::exists(status)) {
-        return no_input(path, error ? error.message() : "no such file");
+FileSettings read_config_file(const std::string& path, Patience patience) {
+    // Never waits in open(2): a FIFO without a writer would hold it, a terminal would become ours.
+    const Fd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    struct stat status = {};
+    if (!file || ::fstat(file.get(), &status) != 0) {
+        return no_input(path, errno == EACCES ? "cannot be opened: is it readable for this user?"
+                                              : std::generic_category().message(errno));
     }
-    if (std::filesystem::is_directory(status)) {
+    if (S_ISDIR(status.st_mode)) {
         return no_input(path, "is a directory, not a configuration file");
     }
-    std::ifstream file(path, std::ios::binary);
-    std::string text(config_bytes_max + 1, '\0');
-    if (!file || !file.read(text.data(), static_cast<std::streamsize>(text.size())).eof()) {
-        return no_input(path, file ? "is larger than 1 MiB, which no configuration is"
-                                   : "cannot be opened: is it readable for this user?");
+    if (!S_ISREG(status.st_mode) && patience == Patience::none) {
+        return no_input(path, "is no regular file, and may never end: it is read at a start only. "
+                              "Restart roomd, or keep the configuration in a file");
     }
-    text.resize(static_cast<std::size_t>(file.gcount()));
-    return parse_config_text(text, path);
+    std::string text;
+    const std::string why = read_all(file, text);
+    return why.empty() ? parse_config_text(text, path) : no_input(path, why);
 }
 
 Merged merge(const FileSettings& file, const std::vector<Given>& environment,
@@ -252,7 +365,8 @@ Merged merge(const FileSettings& file, const std::vector<Given>& environment,
     return merged;
 }
 
-ConfigResult load_config(int argc, const char* const* argv, const char* const* environment) {
+ConfigResult load_config(int argc, const char* const* argv, const char* const* environment,
+                         Patience patience) {
     const CommandLine line = parse_command_line(argc, argv);
     if (std::optional<ConfigResult> answer = answer_without_config(line)) {
         return std::move(*answer);
@@ -260,12 +374,14 @@ ConfigResult load_config(int argc, const char* const* argv, const char* const* e
     Environment variables = read_environment(environment);
     const std::optional<std::string>& path =
         line.config_path ? line.config_path : variables.config_path;
-    const FileSettings file = path ? read_config_file(*path) : FileSettings{};
+    // Whoever asks a child whether it can go on waits for it.
+    const Patience for_file = line.probe_state >= 0 ? Patience::none : patience;
+    const FileSettings file = path ? read_config_file(*path, for_file) : FileSettings{};
     Merged merged = merge(file, variables.given, line.given);
     if (!merged.error.empty()) {
         return fails(merged.exit_code, merged.error);
     }
-    if (std::string warning = warn_of_probes(merged.config.limits); !warning.empty()) {
+    for (std::string& warning : warn_of_limits(merged)) {
         variables.warnings.push_back(std::move(warning));
     }
     if (line.print_config) {
@@ -278,9 +394,14 @@ ConfigResult load_config(int argc, const char* const* argv, const char* const* e
         }
         return exits(0, "configuration ok\n", notes);
     }
-    return ConfigResult{
-        ConfigAction::run, 0, "", "", std::move(merged.config), std::move(variables.warnings),
-        line.probe_state};
+    return ConfigResult{ConfigAction::run,
+                        0,
+                        "",
+                        "",
+                        std::move(merged.config),
+                        std::move(variables.warnings),
+                        line.probe_state,
+                        line.probe_word};
 }
 
 std::string_view version() {

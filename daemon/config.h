@@ -23,6 +23,9 @@ namespace roomd {
 /// disconnect for plain, which cannot be told.
 enum class SlowPolicy : std::uint8_t { by_format, gap, disconnect, wait };
 
+/// Descriptors that are kept for everything but connections.
+inline constexpr std::uint64_t descriptors_reserved = 64;
+
 /// The numbers of policy. Units last in the name; `_max` is inclusive; bytes, milliseconds or
 /// counts.
 struct Limits {
@@ -160,15 +163,23 @@ struct ConfigResult {
     std::string error;  // for stderr: names the option, file, line and column, and the way out
     Config config;      // valid if action == run
     std::vector<std::string>
-        warnings;         // for the log, one line each: what is allowed and hardly meant
-    int probe_state = -1; // a descriptor: say whether its state can be taken over, and exit
+        warnings;                // for the log, one line each: what is allowed and hardly meant
+    int probe_state = -1;        // a descriptor: say whether its state can be taken over, and exit
+    std::string probe_word = {}; // what proves then that a roomd says so
+};
+
+/// Whether there is somebody who must not be kept waiting.
+enum class Patience : std::uint8_t {
+    start, // a pipe may take some seconds to say what it has to say
+    none,  // whatever is no regular file is refused, for it might never end
 };
 
 /// Reads command line, environment and file. Never exits, never prints, never throws. Remembers
-/// nothing: a reload calls it again with the same arguments, and keeps the old Config unless action
-/// is run.
+/// nothing: a reload calls it again with the same arguments (Patience::none), and keeps the old
+/// Config unless action is run.
 [[nodiscard]] ConfigResult load_config(int argc, const char* const* argv,
-                                       const char* const* environment);
+                                       const char* const* environment,
+                                       Patience patience = Patience::start);
 
 /// `tcp://HOST:PORT?framing=..&room=..&flush=..&debug=on`, `udp://..`, `unix:/path?mode=0660`,
 /// `fd:NAME`. On failure `error` is set to one sentence that names the part that is wrong.

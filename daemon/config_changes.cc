@@ -1,11 +1,13 @@
 #include "daemon/config_changes.h"
 
 #include "daemon/config_options.h"
+#include "protocol/name.h"
 #include "protocol/text.h"
 
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <variant>
 
 namespace roomd {
 
@@ -33,7 +35,9 @@ std::string shown(const Setting& setting, const Config& config) {
 const ListenerSpec* find_listener(const std::vector<ListenerSpec>& specs,
                                   const Endpoint& endpoint) {
     const auto found = std::find_if(specs.begin(), specs.end(), [&](const ListenerSpec& spec) {
-        return spec.endpoint == endpoint;
+        Endpoint other = spec.endpoint; // but for the mode of its file, which is no other place
+        other.mode = endpoint.mode;
+        return other == endpoint;
     });
     return found == specs.end() ? nullptr : &*found;
 }
@@ -55,9 +59,20 @@ void describe_listeners(const Config& before, const Config& after,
     }
 }
 
+// However it is written: "Ops" and "ops" are one room.
+bool same_room(std::string_view one, std::string_view other) {
+    const auto name = Name::parse(one, NameKind::room, ScriptPolicy::any);
+    const auto other_name = Name::parse(other, NameKind::room, ScriptPolicy::any);
+    const Name* const folded = std::get_if<Name>(&name);
+    const Name* const other_folded = std::get_if<Name>(&other_name);
+    return one == other ||
+           (folded != nullptr && other_folded != nullptr && *folded == *other_folded);
+}
+
 const RoomSpec* find_room(const std::vector<RoomSpec>& rooms, std::string_view name) {
-    const auto found = std::find_if(rooms.begin(), rooms.end(),
-                                    [&](const RoomSpec& room) { return room.name == name; });
+    const auto found = std::find_if(rooms.begin(), rooms.end(), [&](const RoomSpec& room) {
+        return same_room(room.name, name);
+    });
     return found == rooms.end() ? nullptr : &*found;
 }
 

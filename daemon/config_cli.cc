@@ -83,6 +83,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     app.add_flag("--check-config", result.check_config);
     app.add_flag("--print-config", result.print_config);
     app.add_option("--probe-state", result.probe_state); // for roomd itself, so not in --help
+    app.add_option("--probe-word", result.probe_word);
+    app.add_option("--resolve", result.resolve)->expected(1)->take_all();
     app.add_flag("--print-example", result.print_example);
     try {
         app.parse(argc, argv);

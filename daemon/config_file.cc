@@ -282,6 +282,10 @@ std::size_t confusing_line(std::string_view text) {
 } // namespace
 
 FileSettings parse_config_text(std::string_view text, const std::string& path) {
+    constexpr std::string_view byte_order_mark = "\xef\xbb\xbf"; // as Windows' editors write it
+    if (text.starts_with(byte_order_mark)) {
+        text.remove_prefix(byte_order_mark.size());
+    }
     FileSettings result;
     Walk walk(path, result);
     if (const std::optional<TextPosition> found = find_beyond_ascii(text)) {

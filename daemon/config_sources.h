@@ -47,6 +47,8 @@ struct CommandLine {
     bool version = false;
     bool check_config = false;
     int probe_state = -1;
+    std::string probe_word;
+    std::vector<std::string> resolve; // names, for roomd itself: see name_lookup.h
     bool print_config = false;
     bool print_example = false;
     std::string error; // empty: all is well
@@ -61,8 +63,10 @@ struct Merged {
     int exit_code = 0;
 };
 
-/// Reads the whole file, at most config_bytes_max of it. Cost: one read and one parse.
-[[nodiscard]] FileSettings read_config_file(const std::string& path);
+/// Reads the whole file, at most config_bytes_max of it. Cost: one read and one parse. With
+/// Patience::start a pipe is waited for, ten seconds at most.
+[[nodiscard]] FileSettings read_config_file(const std::string& path,
+                                            Patience patience = Patience::start);
 [[nodiscard]] FileSettings parse_config_text(std::string_view text, const std::string& path);
 inline constexpr std::size_t config_bytes_max = 1U << 20U;
 

@@ -8,11 +8,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <system_error>
+#include <exception>
+#include <new>
 #include <vector>
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,11 +24,6 @@ constexpr Duration probe_time_max = std::chrono::seconds(10);
 constexpr Duration end_poll = std::chrono::milliseconds(5);
 constexpr Duration manager_time_max = std::chrono::seconds(5);
 constexpr std::size_t said_bytes_max = 4096; // a roomd that answers says a line
-constexpr int state_descriptor = 3;          // the child's
-
-std::string text_of(int error) {
-    return std::generic_category().message(error);
-}
 
 sigset_t our_signals() {
     sigset_t set;
@@ -39,14 +34,14 @@ sigset_t our_signals() {
     return set;
 }
 
-std::vector<char*> pointers_to(std::vector<std::string>& words) {
-    std::vector<char*> pointers;
-    pointers.reserve(words.size() + 1);
-    for (std::string& word : words) {
-        pointers.push_back(word.data());
-    }
-    pointers.push_back(nullptr);
-    return pointers;
+constexpr Duration log_patience = std::chrono::milliseconds(200); // everybody waits so long
+// What a program takes before it has read a state.
+constexpr std::uint64_t successor_bytes = 16ULL << 20U;
+
+std::string told(const std::exception& error) {
+    return dynamic_cast<const std::bad_alloc*>(&error) == nullptr
+               ? error.what()
+               : "there is no memory for a second copy of the state";
 }
 
 std::string without_line_end(std::string text) {
@@ -60,7 +55,8 @@ std::string without_line_end(std::string text) {
 
 Handover::Handover(const HandoverHost& host, std::span<char*> arguments, std::string program)
     : loop_(host.loop), server_(host.server), log_(host.log), supervisor_(host.supervisor),
-      signals_(host.signals), arguments_(arguments), program_(std::move(program)) {}
+      signals_(host.signals), orders_(host.orders), arguments_(arguments),
+      program_(std::move(program)) {}
 
 Handover::~Handover() {
     forget_child();
@@ -98,14 +94,13 @@ bool Handover::probe(Way way, std::string& why) {
         return false;
     }
     try {
-        const Fd state = question(why);
-        if (!state || !spawn(state, why)) {
+        if (!ask(why)) {
+            forget_child();
             return false;
         }
-        key_ = loop_.watch(answer_.get(), Interest::read, *this);
-    } catch (const std::system_error& error) { // no descriptor is left, or no memory
+    } catch (const std::exception& error) { // no descriptor is left, or no memory
         forget_child();
-        why = error.what();
+        why = told(error);
         return false;
     }
     way_ = way;
@@ -116,37 +111,42 @@ bool Handover::probe(Way way, std::string& why) {
     return true;
 }
 
-bool Handover::spawn(const Fd& state, std::string& why) {
-    auto [read_end, write_end] = sys::make_pipe();
-    std::vector<std::string> words(arguments_.begin(), arguments_.end());
-    words.push_back("--probe-state=" + std::to_string(state_descriptor));
-    std::vector<char*> argv = pointers_to(words);
-    posix_spawn_file_actions_t files{};
-    posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, write_end.get(), STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&files, write_end.get(), STDERR_FILENO);
-    posix_spawn_file_actions_adddup2(&files, state.get(), state_descriptor);
-    posix_spawnattr_t attributes{};
-    posix_spawnattr_init(&attributes);
-    sigset_t none;
-    sigemptyset(&none);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    const sigset_t defaults = our_signals();
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-    const int error =
-        ::posix_spawn(&child_, program_.c_str(), &files, &attributes, argv.data(),
-                      const_cast<char* const*>(sys::environment())); // NOLINT: not written to
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&files);
-    if (error != 0) {
-        child_ = -1;
-        why = program_ + " cannot be run: " + text_of(error);
+bool Handover::ask(std::string& why) {
+    successor_ = Successor::open(program_, why);
+    if (!successor_ || !has_room(why)) {
         return false;
     }
-    answer_ = std::move(read_end);
+    const Fd state = question(why);
+    if (!state) {
+        return false;
+    }
+    word_ = new_proof_word();
+    std::vector<std::string> words(arguments_.begin(), arguments_.end());
+    words.push_back("--probe-state=3");
+    words.push_back(std::string(proof_option) + word_);
+    child_ = successor_->spawn(std::move(words), state, answer_, why);
+    if (child_ < 0) {
+        return false;
+    }
+    key_ = loop_.watch(answer_.get(), Interest::read, *this);
     return true;
+}
+
+// The state is there beside us until the next one has built its own from it. What is not enough for
+// that ends us both, or is an error in a process that cannot go back any more.
+bool Handover::has_room(std::string& why) const {
+    const std::optional<std::uint64_t> room = sys::memory_headroom();
+    const std::uint64_t wanted = server_.saved_bytes_estimate() + successor_bytes;
+    if (!room || wanted <= *room) {
+        return true;
+    }
+    constexpr unsigned mebi = 20;
+    why = "there is no memory for a second copy of the state: some " +
+          std::to_string(wanted >> mebi) + " MiB are needed for a moment, and " +
+          std::to_string(*room >> mebi) +
+          " MiB are left of what this process may have. Raise that limit (MemoryMax= of the unit), "
+          "or upgrade when less is kept";
+    return false;
 }
 
 void Handover::on_ready(Ready /*ready*/) {
@@ -182,9 +182,21 @@ void Handover::look_after_child() {
         return;
     }
     const bool good = ended == child_ && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    const std::optional<Proof> proof = find_proof(said_, word_);
     child_ = -1;
-    forget_child();
-    probed(good, said_.empty() ? program_ + " ended without a word" : without_line_end(said_));
+    end_question();
+    if (good && proof) {
+        log_.line(LogLevel::info, "successor",
+                  {{"program", program_},
+                   {"version", proof->version},
+                   {"state_version", proof->state_version}});
+        probed(true, {});
+    } else if (good) {
+        probed(false, program_ + " does not say that it is a roomd: it may be another program, or "
+                                 "one that is too old to be asked. Restart instead");
+    } else {
+        probed(false, said_.empty() ? program_ + " ended without a word" : without_line_end(said_));
+    }
 }
 
 void Handover::on_timer(TimerKey /*key*/) {
@@ -198,8 +210,15 @@ void Handover::on_timer(TimerKey /*key*/) {
 }
 
 void Handover::forget_child() {
+    end_question();
+    successor_.reset();
+}
+
+// A group of its own: what the child has started itself ends with it.
+void Handover::end_question() {
     if (child_ > 0) {
-        ::kill(child_, SIGKILL);
+        static_cast<void>(::kill(-child_, SIGKILL));
+        static_cast<void>(::kill(child_, SIGKILL));
         while (::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
         }
         child_ = -1;
@@ -216,6 +235,8 @@ void Handover::forget_child() {
 void Handover::probed(bool good, const std::string& why) {
     if (server_.stopping()) { // told to end meanwhile: everybody gets a goodbye
         state_ = State::idle;
+        successor_.reset();
+        orders_.upgrade_ended({false, {"this roomd is on its way out"}});
     } else if (good) {
         state_ = State::due;
         loop_.stop();
@@ -227,7 +248,9 @@ void Handover::probed(bool good, const std::string& why) {
 // Nothing has been given up, so nothing has to be put right. Who wanted to end ends with a goodbye.
 void Handover::give_up(const std::string& why) {
     state_ = State::idle;
+    successor_.reset();
     log_.line(LogLevel::error, "upgrade_refused", {{"error", why}});
+    orders_.upgrade_ended({false, {why}});
     if (way_ == Way::by_store) {
         supervisor_.stopping("saying goodbye");
         server_.stop();
@@ -241,36 +264,42 @@ bool Handover::carry_out() {
         return false;
     }
     std::string why;
-    ParcelEnds parcel;
-    if (!pack(parcel, why)) {
-        give_up(why);
-        return false;
-    }
-    if (way_ == Way::in_place ? execute(parcel, why) : store(std::move(parcel), why)) {
-        return true;
+    try {
+        if (has_room(why) && commit(why)) {
+            return true;
+        }
+    } catch (const std::exception& error) { // no memory: all that was built is gone again
+        why = told(error);
     }
     give_up(why);
     return false;
 }
 
+bool Handover::commit(std::string& why) {
+    ParcelEnds parcel;
+    return pack(parcel, why) &&
+           (way_ == Way::in_place ? execute(parcel, why) : store(std::move(parcel), why));
+}
+
 // execve(2) closes everything but the parcel, in which everything is open. A signal that comes
 // before the next program listens to it waits.
 bool Handover::execute(const ParcelEnds& parcel, std::string& why) {
-    log_.line(LogLevel::info, "handing_over", {{"program", program_}});
-    log_.flush();
     std::vector<std::string> words(arguments_.begin(), arguments_.end());
     std::vector<std::string> variables = supervisor_.variables();
     variables.push_back(std::string(parcel_variable) + "=" + std::to_string(parcel.receiver.get()));
     for (const char* const* entry = sys::environment(); *entry != nullptr; ++entry) {
         variables.emplace_back(*entry);
     }
+    log_.line(LogLevel::info, "handing_over", {{"program", program_}});
+    log_.flush(log_patience);
     const sigset_t ours = our_signals();
     sigset_t before;
     ::pthread_sigmask(SIG_BLOCK, &ours, &before);
     signals_.raise_unheard();
     static_cast<void>(::fcntl(parcel.receiver.get(), F_SETFD, 0));
-    ::execve(program_.c_str(), pointers_to(words).data(), pointers_to(variables).data());
-    why = program_ + " cannot be executed: " + text_of(errno);
+    orders_.abandon_reload();
+    orders_.upgrade_ended({true, {"handing over"}});
+    why = successor_->execute(std::move(words), std::move(variables));
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return false;
 }

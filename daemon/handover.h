@@ -6,11 +6,14 @@
 //   by store   (SIGTERM with keep_connections) the parcel goes to the service manager, which gives
 //              it to the process it starts next
 //
-// Both begin with a question: a child of the program at our path is given the state as it is now
-// and says whether it can take it over, and listen where it is configured to (--probe-state). The
-// loop goes on meanwhile. Only then, and
-// between two ticks, the state is taken again and given away; until execve(2) has succeeded, or the
-// manager has the parcel, nothing is given up here, and whatever fails is told and changes nothing.
+// Both begin with a question: a child of the program at our path is given the state as it is now,
+// proves that it is a roomd (successor.h) and says whether it can take the state over, and listen
+// where it is configured to (--probe-state). The loop goes on meanwhile. Only then, and between two
+// ticks, the state is taken again and given away, to the very file that was asked. Until execve(2)
+// has succeeded, or the manager has the parcel, nothing is given up here: whatever fails, memory
+// that is not there included, is told and changes nothing. A state for which there is no room
+// beside what is there already is refused before it is written: a limit of the cgroup is no error
+// that a program hears of, but its end.
 //
 //   idle ──begin──▶ probing ──the child says yes──▶ due ──carry_out──▶ (another process)
 //     ▲                 │ no, or too late             │ failed
@@ -23,11 +26,13 @@
 #include "daemon/parcel.h"
 #include "daemon/server.h"
 #include "daemon/snapshot.h"
+#include "daemon/successor.h"
 #include "daemon/supervisor.h"
 #include "reactor/event_loop.h"
 #include "reactor/signals.h"
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,6 +48,7 @@ struct HandoverHost {
     Log& log;
     Supervisor& supervisor;
     Signals& signals;
+    Operator& orders; // hears what becomes of an upgrade
 };
 
 /// Further descriptors of the same sockets, under the same names.
@@ -78,14 +84,17 @@ private:
     enum class Way : std::uint8_t { in_place, by_store };
 
     [[nodiscard]] bool probe(Way way, std::string& why);
-    [[nodiscard]] bool spawn(const Fd& state, std::string& why);
+    [[nodiscard]] bool ask(std::string& why);
     void probed(bool good, const std::string& why);
     void give_up(const std::string& why);
     void look_after_child();
     void forget_child();
+    void end_question();
     [[nodiscard]] std::vector<int> add_given(Snapshot& snapshot) const;
     [[nodiscard]] Fd question(std::string& why) const;
     [[nodiscard]] bool pack(ParcelEnds& parcel, std::string& why);
+    [[nodiscard]] bool commit(std::string& why);
+    [[nodiscard]] bool has_room(std::string& why) const;
     [[nodiscard]] bool execute(const ParcelEnds& parcel, std::string& why);
     [[nodiscard]] bool store(ParcelEnds parcel, std::string& why);
 
@@ -94,6 +103,7 @@ private:
     Log& log_;
     Supervisor& supervisor_;
     Signals& signals_;
+    Operator& orders_;
     std::span<char*> arguments_;
     std::string program_;
     State state_ = State::idle;
@@ -104,6 +114,8 @@ private:
     TimePoint deadline_{}; // for its answer
     TimerKey patience_;
     std::string said_;
+    std::optional<Successor> successor_; // from the question until it is answered or acted upon
+    std::string word_;                   // that proves it
 };
 
 } // namespace roomd

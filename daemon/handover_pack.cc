@@ -42,10 +42,20 @@ std::vector<int> Handover::add_given(Snapshot& snapshot) const {
 
 namespace {
 
+/// Thrown through the encoder, which has no other end: nobody is to wait for the rest of a state
+/// that cannot be written.
+struct NotWritten {};
+
 Fd sealed(const Snapshot& snapshot, std::string& why) {
     SealedMemory memory;
-    encode_snapshot(
-        snapshot, [&memory](std::uint64_t at, std::string_view bytes) { memory.write(at, bytes); });
+    try {
+        encode_snapshot(snapshot, [&memory](std::uint64_t at, std::string_view bytes) {
+            if (!memory.write(at, bytes)) {
+                throw NotWritten();
+            }
+        });
+    } catch (const NotWritten&) { // seal() says why
+    }
     return memory.seal(why);
 }
 

@@ -37,6 +37,12 @@ void Hub::configure(std::string server, std::string version, const std::vector<R
     server_ = std::move(server);
     version_ = std::move(version);
     room_specs_ = rooms;
+    for (RoomSpec& spec : room_specs_) { // rooms are found by that, however a name is written
+        const auto parsed = parse_name(spec.name, NameKind::room, ScriptPolicy::any);
+        if (const Name* const name = std::get_if<Name>(&parsed); name != nullptr) {
+            spec.name = name->folded();
+        }
+    }
     always_.clear();
     for (const std::string& text : always) {
         if (auto name = parse_name(text, NameKind::room, ScriptPolicy::any);

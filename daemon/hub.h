@@ -231,6 +231,8 @@ public:
 
     /// None, too, if there is no such room.
     [[nodiscard]] std::size_t members_of(std::string_view room);
+    /// Messages in all histories. O(rooms).
+    [[nodiscard]] std::uint64_t messages_kept() const;
 
     /// Whether it can be entered without being made.
     [[nodiscard]] bool has_room(std::string_view room) const;

@@ -24,6 +24,17 @@ Name name_of(std::string_view text, NameKind kind) {
 
 } // namespace
 
+std::uint64_t Hub::messages_kept() const {
+    std::uint64_t kept = 0;
+    for (std::uint32_t slot = 0; slot < rooms_.slot_count(); ++slot) {
+        if (const std::unique_ptr<Room>* const room = rooms_.find(rooms_.key_at(slot));
+            room != nullptr) {
+            kept += (*room)->history.next() - (*room)->history.first();
+        }
+    }
+    return kept;
+}
+
 std::vector<std::uint32_t> Hub::save_rooms(Snapshot& snapshot) const {
     assert(dirty_.empty());
     snapshot.last_epoch = last_epoch_;

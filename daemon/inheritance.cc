@@ -2,6 +2,7 @@
 
 #include "daemon/config.h"
 #include "daemon/snapshot_format.h"
+#include "daemon/successor.h"
 #include "protocol/event.h"
 #include "reactor/sys.h"
 
@@ -197,14 +198,15 @@ void rehearse(const Config& given, const Snapshot& snapshot) {
 
 } // namespace
 
-int probe_state(int descriptor, const Config& config) {
+int probe_state(int descriptor, std::string_view word, const Config& config) {
     const Fd state(descriptor);
     const MappedState mapped(state);
     std::string error;
     if (const std::optional<Snapshot> snapshot = decode_snapshot(mapped.bytes(), error); snapshot) {
         try {
             rehearse(config, *snapshot);
-            return EX_OK;
+            static_cast<void>(std::fputs(proof_of(word).c_str(), stdout));
+            return std::fflush(stdout) == 0 ? EX_OK : EX_IOERR;
         } catch (const std::exception& failure) {
             error = failure.what();
         }

@@ -52,7 +52,7 @@ private:
 
 /// The whole life of a child that is asked: reads the state behind `descriptor`, tries the
 /// addresses of `config` that are not in it, and says on stderr what is wrong. Returns the exit
-/// status, 0 if all could be taken over.
-[[nodiscard]] int probe_state(int descriptor, const Config& config);
+/// status, 0 if all could be taken over; then it has proved with `word` who it is (successor.h).
+[[nodiscard]] int probe_state(int descriptor, std::string_view word, const Config& config);
 
 } // namespace roomd

@@ -326,8 +326,9 @@ void Log::configure(LogFormat format, LogLevel level, std::uint32_t lines_per_se
     impl_->lines_per_second_max = lines_per_second_max;
 }
 
-void Log::flush() {
-    static_cast<void>(impl_->backend->wait_until_idle(farewell_max, stalled_after));
+void Log::flush(std::chrono::nanoseconds longest) {
+    const auto limit = std::chrono::duration_cast<std::chrono::milliseconds>(longest);
+    static_cast<void>(impl_->backend->wait_until_idle(limit, std::min(limit, stalled_after)));
 }
 
 void Log::show(std::string_view text) {

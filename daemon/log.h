@@ -10,6 +10,7 @@
 
 #include "daemon/config.h"
 
+#include <chrono>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -41,9 +42,9 @@ public:
 
     void configure(LogFormat format, LogLevel level, std::uint32_t lines_per_second_max);
 
-    /// Waits until what was said is written: the process is about to become another one. A second
-    /// at most, and a tenth of one while stderr takes nothing.
-    void flush();
+    /// Waits until what was said is written: the process is about to become another one. `longest`
+    /// at most, and a tenth of a second while stderr takes nothing.
+    void flush(std::chrono::nanoseconds longest = std::chrono::seconds(1));
 
     /// Text for the person at the terminal, as it is and behind the lines so far. Does not block
     /// either: a terminal may be stopped (Ctrl-S).

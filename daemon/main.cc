@@ -9,6 +9,7 @@
 #include "daemon/inheritance.h"
 #include "daemon/listen_sockets.h"
 #include "daemon/log.h"
+#include "daemon/name_lookup.h"
 #include "daemon/operator.h"
 #include "daemon/server.h"
 #include "daemon/supervisor.h"
@@ -208,7 +209,9 @@ int serve(std::span<char*> arguments, const Config& config, Log& log, Given& giv
     const Heartbeat heartbeat(loop, server, supervisor);
     inheritance.open(server, inherited, log);
     server.keep_given(copies_of(inherited));
-    Handover handover({loop, server, log, supervisor, signals}, arguments,
+    NameLookup lookup(loop, "/proc/self/exe");
+    orders.set_name_lookup(lookup);
+    Handover handover({loop, server, log, supervisor, signals, orders}, arguments,
                       sys::own_program(arguments.front()));
     orders.set_upgrade(handover);
     sys::let_signals_in(); // a process before us may have made them wait
@@ -265,6 +268,7 @@ int answer(const ConfigResult& loaded) {
 int main(int argc, char** argv) {
     const std::span<char*> arguments(argv, static_cast<std::size_t>(argc));
     sys::fill_standard_descriptors();
+    sys::name_process(arguments.empty() ? "roomd" : arguments.front());
     sys::ignore_size_limit_signal();
     try {
         // The environment is changed before there are threads, and before it is read as
@@ -275,7 +279,7 @@ int main(int argc, char** argv) {
             return answer(loaded);
         }
         if (loaded.probe_state >= 0) {
-            return probe_state(loaded.probe_state, loaded.config);
+            return probe_state(loaded.probe_state, loaded.probe_word, loaded.config);
         }
         Given given{Supervisor::from_environment(), inherited_sockets(), std::move(inheritance)};
         given.inheritance.take_from(given.inherited, given.supervisor);

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include <unistd.h>
 
@@ -114,7 +115,7 @@ Verdict Operator::upgrade() {
         log_.line(LogLevel::error, "upgrade_refused", {{"error", why}});
         return {false, {why}};
     }
-    return {true, {"handing over"}};
+    return {true, {}, true};
 }
 
 Verdict Operator::drain(Duration over) {
@@ -146,18 +147,69 @@ Verdict Operator::reload() {
     if (stopping()) { // and the supervisor has been told so: it is not to hear that all is ready
         return {false, {"the server is going down"}};
     }
-    const bool serving = server_.ready(); // else it is to hear so when an address has been had
-    if (serving) {
+    if (loaded_) {
+        reload_again_ = true;
+        return {true, {}, true};
+    }
+    if (server_.ready()) { // else it is to hear so when an address has been had
         const auto since_boot = sys::monotonic_now().time_since_epoch();
         supervisor_.reloading(static_cast<std::uint64_t>(
             std::chrono::duration_cast<std::chrono::microseconds>(since_boot).count()));
     }
-    const ConfigResult loaded =
-        load_config(static_cast<int>(arguments_.size()), arguments_.data(), sys::environment());
+    ConfigResult loaded = load_config(static_cast<int>(arguments_.size()), arguments_.data(),
+                                      sys::environment(), Patience::none);
+    if (loaded.action != ConfigAction::run || lookup_ == nullptr) {
+        return take_over(loaded, nullptr);
+    }
+    std::vector<std::string> names = server_.names_to_resolve(loaded.config);
+    if (names.empty()) {
+        return take_over(loaded, nullptr);
+    }
+    std::string why;
+    if (!lookup_->begin(std::move(names), *this, why)) {
+        loaded.action = ConfigAction::exit;
+        loaded.error = why;
+        return take_over(loaded, nullptr);
+    }
+    loaded_ = std::move(loaded);
+    return {true, {}, true};
+}
+
+void Operator::on_names(const ResolvedNames& names) {
+    const ConfigResult loaded = std::move(*loaded_);
+    loaded_.reset();
+    Verdict verdict = take_over(loaded, &names);
+    if (std::exchange(reload_again_, false)) {
+        verdict = reload();
+    }
+    if (!verdict.pending && listener_ != nullptr) {
+        listener_->on_verdict(Request::reload, verdict);
+    }
+}
+
+void Operator::abandon_reload() {
+    if (lookup_ != nullptr) {
+        lookup_->abandon();
+    }
+    loaded_.reset();
+    reload_again_ = false;
+}
+
+void Operator::upgrade_ended(const Verdict& verdict) {
+    if (listener_ != nullptr) {
+        listener_->on_verdict(Request::upgrade, verdict);
+    }
+}
+
+Verdict Operator::take_over(const ConfigResult& loaded, const ResolvedNames* names) {
+    if (stopping()) { // told so while names were resolved
+        return {false, {"the server is going down"}};
+    }
+    const bool serving = server_.ready();
     std::string error = loaded.error;
     const Config before = server_.config();
     Verdict verdict;
-    if (loaded.action == ConfigAction::run && server_.reload(loaded.config, error)) {
+    if (loaded.action == ConfigAction::run && server_.reload(loaded.config, error, names)) {
         log_.configure(loaded.config.log_format, loaded.config.log_level,
                        loaded.config.limits.log_lines_per_second_max);
         log_warnings(log_, loaded);

@@ -9,11 +9,14 @@
 
 #include "daemon/config.h"
 #include "daemon/log.h"
+#include "daemon/name_lookup.h"
 #include "daemon/server.h"
 #include "daemon/supervisor.h"
 #include "reactor/signals.h"
 #include "reactor/time.h"
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,6 +26,19 @@ namespace roomd {
 struct Verdict {
     bool ok = false;
     std::vector<std::string> lines; // for people, one sentence each, without a line feed
+    bool pending = false;           // what became of it comes later, by on_verdict()
+};
+
+/// What takes longer than the call that asks for it.
+enum class Request : std::uint8_t { reload, upgrade };
+
+/// Hears what became of requests whose verdict was pending: once for all that were.
+class VerdictListener {
+public:
+    virtual void on_verdict(Request request, const Verdict& verdict) = 0;
+
+protected:
+    ~VerdictListener() = default;
 };
 
 /// Another program in the place of this one, connections and all.
@@ -38,7 +54,7 @@ protected:
     ~Upgrade() = default;
 };
 
-class Operator final : public SignalOwner {
+class Operator final : public SignalOwner, public NameLookupOwner {
 public:
     /// `arguments` are those the program was started with: a reload reads them again.
     /// The server's configuration is what the daemon was started with.
@@ -47,10 +63,16 @@ public:
     /// Without one every upgrade is refused. `upgrade` is borrowed.
     void set_upgrade(Upgrade& upgrade) { upgrade_ = &upgrade; }
 
-    /// Reads the configuration again and takes it over, all or nothing. Blocks while names are
-    /// resolved. The supervisor is told that it begins and that it is over, unless it has not heard
-    /// yet that the daemon is ready. The lines say what was applied and what needs a restart, or
-    /// file, line and reason of the refusal.
+    /// `listener` is borrowed; nullptr: nobody waits for verdicts any more.
+    void set_verdict_listener(VerdictListener* listener) { listener_ = listener; }
+
+    /// Without one a reload resolves names itself, and blocks. `lookup` is borrowed.
+    void set_name_lookup(NameLookup& lookup) { lookup_ = &lookup; }
+
+    /// Reads the configuration again and takes it over, all or nothing. Pending while names are
+    /// resolved; asked meanwhile, it is done once more behind that. The supervisor is told that it
+    /// begins and that it is over, unless it has not heard yet that the daemon is ready. The lines
+    /// say what was applied and what needs a restart, or file, line and reason of the refusal.
     [[nodiscard]] Verdict reload();
 
     /// `name value` a line: what the daemon is and does now. O(connections).
@@ -59,7 +81,12 @@ public:
     /// A goodbye to everybody, then the end; asked a second time, the end at once.
     [[nodiscard]] Verdict stop();
 
+    /// Pending once it has begun; upgrade_ended() follows, or this process ends.
     [[nodiscard]] Verdict upgrade();
+    void upgrade_ended(const Verdict& verdict);
+
+    /// This process is about to become another: a reload that waits for names is not to be.
+    void abandon_reload();
 
     /// Everybody is told to leave within `over`, each at a moment of their own; then it ends.
     [[nodiscard]] Verdict drain(Duration over);
@@ -73,6 +100,7 @@ public:
     [[nodiscard]] bool stopping() const { return server_.stopping(); }
 
     void on_signal(int signal) override;
+    void on_names(const ResolvedNames& names) override;
 
     /// Nobody is left who could stop a daemon that runs in the foreground: it stops.
     void on_hangup() override;
@@ -83,12 +111,17 @@ public:
 private:
     void log_stats();
     void terminate();
+    [[nodiscard]] Verdict take_over(const ConfigResult& loaded, const ResolvedNames* names);
 
     std::span<char*> arguments_;
     Server& server_;
     Log& log_;
     Supervisor& supervisor_;
     Upgrade* upgrade_ = nullptr;
+    NameLookup* lookup_ = nullptr;
+    VerdictListener* listener_ = nullptr;
+    std::optional<ConfigResult> loaded_; // while its names are resolved
+    bool reload_again_ = false;
     Config started_;       // what needs a restart is compared with it
     TimePoint started_at_; // monotonic
     WallTime started_wall_;

@@ -42,7 +42,8 @@ class SealedMemory {
 public:
     SealedMemory();
 
-    void write(std::uint64_t at, std::string_view bytes);
+    /// False: it has failed, now or before, and nothing more is written.
+    bool write(std::uint64_t at, std::string_view bytes);
 
     /// Leaves this empty. No descriptor, and `error` set: there was no memory, or there is no such
     /// thing here.

@@ -91,7 +91,7 @@ SealedMemory::SealedMemory()
     }
 }
 
-void SealedMemory::write(std::uint64_t at, std::string_view bytes) {
+bool SealedMemory::write(std::uint64_t at, std::string_view bytes) {
     while (error_.empty() && !bytes.empty()) {
         const ssize_t written =
             ::pwrite(memory_.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
@@ -102,6 +102,7 @@ void SealedMemory::write(std::uint64_t at, std::string_view bytes) {
         bytes.remove_prefix(count);
         at += count;
     }
+    return error_.empty();
 }
 
 Fd SealedMemory::seal(std::string& error) {

@@ -12,7 +12,9 @@ constexpr const char* unable = "this system cannot pass a state on in memory; on
 
 SealedMemory::SealedMemory() : error_(unable) {}
 
-void SealedMemory::write(std::uint64_t /*at*/, std::string_view /*bytes*/) {}
+bool SealedMemory::write(std::uint64_t /*at*/, std::string_view /*bytes*/) {
+    return false;
+}
 
 Fd SealedMemory::seal(std::string& error) {
     error = error_;

@@ -15,7 +15,6 @@ namespace {
 
 // Descriptors kept for everything that is no connection: listeners, log, configuration, the
 // poller, probes.
-constexpr std::uint64_t descriptors_reserved = 64;
 
 // What is given, or 0.6 of what the control group allows or half of the machine, whichever is less:
 // the rest is for what the allocator and the kernel's sockets add, for operators and for the copy

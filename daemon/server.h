@@ -44,6 +44,7 @@
 namespace roomd {
 
 class DatagramListener;
+struct ListenPlan;
 struct SavedSession;
 struct Snapshot;
 
@@ -65,7 +66,13 @@ public:
 
     /// Takes over a new configuration, all or nothing: new listeners are bound first; if one cannot
     /// be, nothing changes and `error` says why. Before any is open: for the next open_listeners().
-    [[nodiscard]] bool reload(const Config& given, std::string& error);
+    /// What is already ours is no obstacle: an address that a listener gives up goes to the one
+    /// that asks for it, with those who wait there, and 0.0.0.0 can take the place of 127.0.0.1.
+    /// `names`: see names_to_resolve(); a name that is not in it is resolved, which blocks.
+    [[nodiscard]] bool reload(const Config& given, std::string& error,
+                              const ResolvedNames* names = nullptr);
+    /// The names that a reload to `given` would have to resolve, each once.
+    [[nodiscard]] std::vector<std::string> names_to_resolve(const Config& given) const;
 
     /// First call: no more accepts, a goodbye to everybody, drain, then the loop stops. Second:
     /// stops at once.
@@ -106,6 +113,9 @@ public:
     /// Everything as it is now; nothing is given up. Sessions and listeners are in the order of
     /// descriptors(). The views are valid until the server is touched.
     [[nodiscard]] Snapshot save();
+    /// About what save() costs, written and with the index that is needed for it, from what is
+    /// counted anyhow. O(rooms).
+    [[nodiscard]] std::uint64_t saved_bytes_estimate() const;
     /// The descriptors of what save() returned last: connections, then listeners, each with its
     /// lock behind it. Still ours.
     [[nodiscard]] std::vector<int> descriptors();
@@ -254,9 +264,15 @@ private:
     // server_inherited.cc
     void drop_unused_inherited();
     // server_listeners.cc
-    [[nodiscard]] std::unique_ptr<MetricsListener> open_metrics(const Config& config);
-    [[nodiscard]] std::vector<OpenListener> open(const ListenerSpec& spec);
-    [[nodiscard]] std::vector<OpenListener> open_new(const Config& config);
+    [[nodiscard]] std::unique_ptr<MetricsListener> open_metrics(const Config& config,
+                                                                const ListenPlan& plan);
+    [[nodiscard]] std::vector<OpenListener> open(const ListenerSpec& spec, ListenPlan& plan);
+    [[nodiscard]] std::vector<OpenListener> open_new(const Config& config, ListenPlan& plan);
+    [[nodiscard]] bool is_open(const ListenerSpec& spec) const;
+    [[nodiscard]] std::string exposed_by(const Config& config) const;
+    [[nodiscard]] std::vector<OwnSocket> own_sockets(const Config& config) const;
+    void change_mode(const OpenListener& listener);
+    void log_notes(const std::vector<std::string>& notes);
     void keep_wanted(const Config& config, std::vector<OpenListener>& kept);
     void change_plan(const Config& config);
     void drop_unused_specs();
@@ -276,8 +292,10 @@ private:
     [[nodiscard]] bool over() const; // while stopping: nobody is waited for any more
     [[nodiscard]] bool muted(const OpenListener& listener) const;
     void apply_config();
-    [[nodiscard]] bool admit(const Fd& fd, const ListenerSpec& spec, const SourceKey& source);
-    void refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why);
+    [[nodiscard]] bool admit(const Fd& fd, const ListenerSpec& spec, const SocketAddress& peer,
+                             const SourceKey& source);
+    void refuse(const Fd& fd, const ListenerSpec& spec, const SocketAddress& peer,
+                std::string_view limit, std::string_view why);
     [[nodiscard]] Activity flush();
     void enforce_limits();
     void account_memory();

@@ -18,17 +18,18 @@ bool Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
     assert(spec != nullptr);
     if (sessions_.size() >= connections_max()) {
         counters_.hit(Limit::connections_max);
-        refuse(fd, *spec, "full: there are as many connections as there may be; try again later");
+        refuse(fd, *spec, peer, "connections_max",
+               "full: there are as many connections as there may be; try again later");
         return false;
     }
     const bool strangers = !is_local(peer);
     const bool limited = limits_hold(*spec, strangers);
     if (limited && lockdown_) {
-        refuse(fd, *spec, "full: nobody new is let in for now; try again later");
+        refuse(fd, *spec, peer, "lockdown", "full: nobody new is let in for now; try again later");
         return false;
     }
     const SourceKey source = limited ? source_of(peer) : SourceKey{};
-    if (limited && !admit(fd, *spec, source)) {
+    if (limited && !admit(fd, *spec, peer, source)) {
         return false;
     }
     const Limits& limits = config_.limits;
@@ -58,29 +59,35 @@ bool Server::on_accept(Listener& listener, Fd fd, const SocketAddress& peer) {
 }
 
 // Whether this source may have one more. If not, the peer has been told.
-bool Server::admit(const Fd& fd, const ListenerSpec& spec, const SourceKey& source) {
+bool Server::admit(const Fd& fd, const ListenerSpec& spec, const SocketAddress& peer,
+                   const SourceKey& source) {
     switch (sources_.admit(source, config_.limits.source_connections_max,
                            config_.limits.source_connects_per_minute_max, loop_.now())) {
     case Sources::Verdict::welcome:
         return true;
     case Sources::Verdict::too_many:
         counters_.hit(Limit::source_connections_max);
-        refuse(fd, spec, "full: too many connections from your address");
+        refuse(fd, spec, peer, "source_connections_max",
+               "full: too many connections from your address");
         return false;
     case Sources::Verdict::too_fast:
         counters_.hit(Limit::source_connects_per_minute_max);
-        refuse(fd, spec, "rate_limited: too many new connections from your address");
+        refuse(fd, spec, peer, "source_connects_per_minute_max",
+               "rate_limited: too many new connections from your address");
         return false;
     }
     return false;
 }
 
-void Server::on_refuse(Listener& listener, const Fd& fd, const SocketAddress& /*peer*/) {
+void Server::on_refuse(Listener& listener, const Fd& fd, const SocketAddress& peer) {
     counters_.hit(Limit::connections_max);
-    refuse(fd, *spec_of(listener), "full: no descriptor is left for you; try again later");
+    refuse(fd, *spec_of(listener), peer, "descriptors",
+           "full: no descriptor is left for you; try again later");
 }
 
-void Server::refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why) {
+// `limit`: what was met, for the log; so is the address, whole, for fail2ban and its like.
+void Server::refuse(const Fd& fd, const ListenerSpec& spec, const SocketAddress& peer,
+                    std::string_view limit, std::string_view why) {
     ++counters_.refused;
     std::string text;
     const bool frame = spec.framing == Framing::frame;
@@ -95,7 +102,11 @@ void Server::refuse(const Fd& fd, const ListenerSpec& spec, std::string_view why
     int budget = refusal_reads_max;
     while (budget-- > 0 && sys::read_some(fd.get(), std::span(&into, 1)).status == IoStatus::ok) {
     }
-    log_.line(LogLevel::warning, "refused", {{"reason", why.substr(0, why.find(':'))}});
+    log_.line(LogLevel::warning, "refused",
+              {{"reason", why.substr(0, why.find(':'))},
+               {"peer", to_string(peer)},
+               {"limit", limit},
+               {"listener", spec.uri}});
 }
 
 void Server::on_accept_budget(Listener& /*listener*/) {

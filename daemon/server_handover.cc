@@ -64,6 +64,13 @@ Snapshot Server::save() {
     return snapshot;
 }
 
+std::uint64_t Server::saved_bytes_estimate() const {
+    constexpr std::uint64_t index_entry_bytes = sizeof(HistoryEntry) + 24; // and its record's head
+    constexpr std::uint64_t session_bytes = 1024;
+    return hub_.history_bytes() + hub_.messages_kept() * index_entry_bytes + arena_.bytes_pinned() +
+           sessions_.size() * session_bytes;
+}
+
 std::vector<int> Server::descriptors() {
     std::vector<int> all;
     sessions_.for_each([&](Key /*key*/, const std::unique_ptr<Session>& session) {
@@ -136,7 +143,7 @@ InheritedSockets Server::adopt_listeners(const Snapshot& snapshot, std::vector<F
 std::size_t Server::restore(const Snapshot& snapshot, std::vector<Fd> sockets) {
     for (const HandedSocket& unwanted : handed_) {
         if (unwanted.lock) {
-            sys::unlink_path(unwanted.address); // its file: we hold its lock, and nobody listens
+            sys::remove_own_socket(unwanted.address, unwanted.lock.get());
         }
     }
     handed_.clear();

@@ -69,8 +69,12 @@ std::string printed(int family, const void* address) {
 /// `::1`, `fe80::1%eth0`: the shortest form of the address, the zone as it came. Empty: not one.
 std::string canonical_ipv6(std::string_view text) {
     const std::size_t percent = text.find('%');
-    const std::string_view zone =
+    std::string_view zone =
         percent == std::string_view::npos ? std::string_view() : text.substr(percent + 1);
+    constexpr std::string_view encoded = "25"; // RFC 6874: in a URI the '%' is written %25
+    if (zone.starts_with(encoded) && zone.size() > encoded.size()) {
+        zone.remove_prefix(encoded.size());
+    }
     const bool zone_fits = std::all_of(zone.begin(), zone.end(), [](char c) {
         return is_letter(c) || is_digit(c) || c == '-' || c == '_' || c == '.';
     });
@@ -297,6 +301,10 @@ std::string to_string(const Endpoint& endpoint) {
     const std::string host = ipv6 ? "[" + endpoint.host + "]" : endpoint.host;
     return (endpoint.transport == Transport::udp ? "udp://" : "tcp://") + host + ":" +
            std::to_string(endpoint.port);
+}
+
+bool is_numeric_host(std::string_view host) {
+    return host.find(':') != std::string_view::npos || looks_numeric(host);
 }
 
 bool is_loopback_host(std::string_view host) {

@@ -2,7 +2,8 @@
 //
 // Parses and prints only: `tcp://127.0.0.1:8888`, `tcp://[::1]:8888`, `tcp://localhost:8888`,
 // `udp://...`, `unix:/run/roomd/roomd.sock`, `fd:NAME`. What follows a '?' belongs to whoever uses
-// the endpoint and is refused here. Names are resolved by sys::resolve(), once, at start.
+// the endpoint and is refused here. Names are resolved by sys::resolve() at start, and by a
+// child (daemon/name_lookup.h) for a reload.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +40,9 @@ struct BadEndpoint {
 /// The canonical form; parse_endpoint() of it gives an equal Endpoint (but for `mode`, which is the
 /// listener's option and not part of the address).
 [[nodiscard]] std::string to_string(const Endpoint& endpoint);
+
+/// An address and no name: nobody has to be asked for it. Without brackets.
+[[nodiscard]] bool is_numeric_host(std::string_view host);
 
 /// True for 127.0.0.0/8, ::1 (also as ::ffff:127.x.y.z) and the name `localhost`; without brackets.
 /// Any other name is false: only resolving it can tell.

@@ -29,7 +29,7 @@ Listener::~Listener() {
         loop_->forget(key_, fd_.get());
     }
     if (!file_.path.empty()) {
-        sys::unlink_path(file_.path); // we made it and hold its lock
+        sys::remove_own_socket(file_.path, file_.lock.get());
     }
 }
 

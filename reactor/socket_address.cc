@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/un.h>
 
@@ -40,6 +41,18 @@ bool is_ipv4(const SocketAddress& address) {
                                                     is_mapped(as<sockaddr_in6>(address).sin6_addr));
 }
 
+// Only addresses of a link have one (RFC 4007). The name of the interface, or its number when it is
+// gone.
+std::string zone_of(const sockaddr_in6& address) {
+    if (address.sin6_scope_id == 0 || IN6_IS_ADDR_LINKLOCAL(&address.sin6_addr) == 0) {
+        return {};
+    }
+    std::array<char, IF_NAMESIZE> name{};
+    return ::if_indextoname(address.sin6_scope_id, name.data()) != nullptr
+               ? std::string("%") + name.data()
+               : "%" + std::to_string(address.sin6_scope_id);
+}
+
 } // namespace
 
 std::string to_string(const SocketAddress& address) {
@@ -63,7 +76,7 @@ std::string to_string(const SocketAddress& address) {
     if (address.storage.ss_family == AF_INET6) {
         const auto ipv6 = as<sockaddr_in6>(address);
         ::inet_ntop(AF_INET6, &ipv6.sin6_addr, text.data(), text.size());
-        return "[" + std::string(text.data()) + "]" + port;
+        return "[" + std::string(text.data()) + zone_of(ipv6) + "]" + port;
     }
     return "unknown";
 }

@@ -16,8 +16,8 @@ struct SocketAddress {
     socklen_t length = 0;
 };
 
-/// `127.0.0.1:8888`, `[::1]:8888`, `/run/roomd.sock`, `unix` for a nameless Unix peer. IPv4-mapped
-/// IPv6 prints as IPv4.
+/// `127.0.0.1:8888`, `[::1]:8888`, `[fe80::1%eth0]:8888` (without its zone it would be another's),
+/// `/run/roomd.sock`, `unix` for a nameless Unix peer. IPv4-mapped IPv6 prints as IPv4.
 [[nodiscard]] std::string to_string(const SocketAddress& address);
 
 /// 127.0.0.0/8, ::1, IPv4-mapped 127/8, or any Unix address: nobody else's machine.

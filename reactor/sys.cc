@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -218,6 +219,7 @@ Fd listen_stream(const SocketAddress& address, const ListenOptions& options) {
     Fd fd = make_socket(family, SOCK_STREAM);
     if (family != AF_UNIX) {
         set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1); // restart at once despite TIME_WAIT
+        let_share_port(fd.get(), options.share_port);
     }
     if (family == AF_INET6) {
         set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
@@ -243,8 +245,9 @@ Fd listen_stream(const SocketAddress& address, const ListenOptions& options) {
     return fd;
 }
 
-Fd bind_datagram(const SocketAddress& address) {
+Fd bind_datagram(const SocketAddress& address, bool share_port) {
     Fd fd = make_socket(address.storage.ss_family, SOCK_DGRAM);
+    let_share_port(fd.get(), share_port);
     if (address.storage.ss_family == AF_INET6) {
         set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
     }
@@ -252,6 +255,24 @@ Fd bind_datagram(const SocketAddress& address) {
         fail("bind");
     }
     return fd;
+}
+
+bool hung_up(int fd) {
+    pollfd entry{fd, 0, 0};
+    return ::poll(&entry, 1, 0) > 0 &&
+           (static_cast<unsigned>(entry.revents) & static_cast<unsigned>(POLLHUP)) != 0;
+}
+
+void let_share_port(int fd, bool allowed) {
+    set_option(fd, SOL_SOCKET, SO_REUSEPORT, allowed ? 1 : 0);
+}
+
+Fd duplicate(int fd) {
+    Fd copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!copy) {
+        fail("fcntl");
+    }
+    return copy;
 }
 
 Fd connect_begin(const SocketAddress& address) {

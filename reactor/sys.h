@@ -80,6 +80,7 @@ struct AcceptResult {
 struct ListenOptions {
     int backlog = 4096;
     std::uint32_t mode = 0660; // Unix socket file
+    bool share_port = false;   // beside sockets of ours that let_share_port() was called for
 };
 
 /// A bound, listening (stream) or bound (datagram) socket. SO_REUSEADDR for TCP, IPV6_V6ONLY for
@@ -87,7 +88,13 @@ struct ListenOptions {
 /// caller knows the endpoint. What a TCP connection accepted there sends is cut into segments of
 /// 16 KiB at most, see segment_bytes_max in sys.cc.
 [[nodiscard]] Fd listen_stream(const SocketAddress& address, const ListenOptions& options);
-[[nodiscard]] Fd bind_datagram(const SocketAddress& address);
+[[nodiscard]] Fd bind_datagram(const SocketAddress& address, bool share_port = false);
+/// From now on a socket with `share_port` may be bound beside this one, if it is the same user's:
+/// 0.0.0.0 beside 127.0.0.1, which a reload puts in its place. The kernel asks both when the second
+/// is bound (SO_REUSEPORT, socket(7)). Best effort.
+void let_share_port(int fd, bool allowed);
+/// Another descriptor of the same socket. Throws std::system_error.
+[[nodiscard]] Fd duplicate(int fd);
 /// Starts a stream connection; completion is told by a writable edge and connect_error(). Throws
 /// like above when it cannot even begin.
 [[nodiscard]] Fd connect_begin(const SocketAddress& address);
@@ -99,11 +106,13 @@ struct ListenOptions {
 /// The user on the other end of a Unix socket, as the kernel knows it from the connect
 /// (SO_PEERCRED, getpeereid(3)); nothing for other sockets.
 [[nodiscard]] std::optional<std::uint32_t> peer_user(int fd);
+/// The other end of a stream has shut both ways: it reads no more either. Asks the kernel.
+[[nodiscard]] bool hung_up(int fd);
 /// SO_COOKIE (socket(7)): a number that no other socket of this machine has had since its start; 0
 /// where the system has none.
 [[nodiscard]] std::uint64_t socket_cookie(int fd);
-/// getaddrinfo(3): may block on the network, so only at start. Throws std::runtime_error naming
-/// host and reason.
+/// getaddrinfo(3): blocks on the network unless `host` is a number, so only at start and in a child
+/// (name_lookup.h). Throws std::runtime_error naming host and reason.
 [[nodiscard]] std::vector<SocketAddress> resolve(const std::string& host, std::uint16_t port,
                                                  bool datagram);
 
@@ -131,6 +140,14 @@ enum class UnixPath : std::uint8_t { absent, stale, live, not_a_socket };
 /// An exclusive advisory lock (flock(2)) on `path`.lock, created 0600; empty Fd when another
 /// process holds it. Throws std::system_error.
 [[nodiscard]] Fd lock_beside(const std::string& path);
+/// Writes into the lock which file at `path` is ours: its device and inode. Best effort.
+void sign_lock(int lock, const std::string& path);
+/// Removes the socket at `path` if it is the one that the lock was signed for (any socket, if the
+/// lock is none or was never signed), and then the lock's own file. What lies there else is
+/// somebody else's.
+void remove_own_socket(const std::string& path, int lock);
+/// The user who owns what is at `path`; nothing if that cannot be seen.
+[[nodiscard]] std::optional<std::uint32_t> owner_of(const std::string& path);
 void unlink_path(const std::string& path);
 /// A listening socket that another process has bound, and its file at `path` (none if empty): as if
 /// listen_stream() had made them with these options. A file that is gone, or is no socket, is left
@@ -150,6 +167,11 @@ void write_byte(int fd, unsigned char byte) noexcept;
 /// Raises the soft descriptor limit to the hard one; returns what is in force.
 [[nodiscard]] std::uint64_t raise_descriptor_limit();
 [[nodiscard]] std::uint64_t descriptor_limit();
+/// What raise_descriptor_limit() would return.
+[[nodiscard]] std::uint64_t descriptor_limit_max();
+/// No listening socket holds more connections until they are accepted, whatever listen(2) is told
+/// (net.core.somaxconn). Nothing where the system does not say.
+[[nodiscard]] std::optional<std::uint64_t> listen_backlog_max();
 /// A descriptor of ours must not become 0, 1 or 2 because whoever started this program closed them:
 /// each that is closed is /dev/null from now on. The first thing a program does.
 void fill_standard_descriptors() noexcept;
@@ -162,6 +184,14 @@ void make_room_for_descriptors(std::uint64_t count) noexcept;
 /// Memory that was freed and that the allocator keeps goes back to the system, where it can be
 /// asked for that (malloc_trim(3)). Walks the heap: some milliseconds after a large load.
 void give_back_memory() noexcept;
+/// What `ps` and `pidof` show: the last part of `called`. execve(2) by a descriptor leaves a number
+/// there. Where the system has such a name.
+void name_process(const char* called) noexcept;
+/// How much more memory this process may take: the least that its limit of address space
+/// (RLIMIT_AS), its cgroups (v1 and v2, those above too; what is only cache counts as free) and the
+/// machine leave. Nothing where the system does not say. Reads some files in /proc and
+/// /sys/fs/cgroup: 0.1 ms.
+[[nodiscard]] std::optional<std::uint64_t> memory_headroom();
 
 /// What this process takes of the machine; what the system does not tell is missing.
 struct ProcessUsage {

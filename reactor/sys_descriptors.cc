@@ -19,6 +19,12 @@ std::uint64_t descriptor_limit() {
     return limit.rlim_cur;
 }
 
+std::uint64_t descriptor_limit_max() {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    return limit.rlim_max;
+}
+
 std::uint64_t raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <memory>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 
 #include <fcntl.h>
@@ -169,19 +170,90 @@ UnixPath probe_unix_path(const std::string& path) {
     }
 }
 
-Fd lock_beside(const std::string& path) {
-    const std::string lock_path = path + ".lock";
-    Fd fd(::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!fd) {
-        fail(lock_path.c_str());
-    }
-    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK) {
-            return {};
-        }
-        fail(lock_path.c_str());
+namespace {
+
+bool same_file(const struct stat& one, const struct stat& other) {
+    return one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+// Created only where there is none: Linux lets not even root open another user's file in a sticky
+// directory with O_CREAT (fs.protected_regular, proc(5)).
+Fd open_lock(const std::string& path) {
+    constexpr int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    Fd fd(::open(path.c_str(), flags));
+    if (!fd && errno == ENOENT) {
+        fd = Fd(::open(path.c_str(), flags | O_CREAT, 0600));
     }
     return fd;
+}
+
+std::string signature_of(const struct stat& status) {
+    return std::to_string(status.st_dev) + " " + std::to_string(status.st_ino) + "\n";
+}
+
+// What sign_lock() has written; empty if it has not.
+std::string signature_in(int lock) {
+    char text[64]; // NOLINT: pread(2) takes an array
+    const ssize_t size = ::pread(lock, text, sizeof text, 0);
+    return size <= 0 ? std::string() : std::string(text, static_cast<std::size_t>(size));
+}
+
+} // namespace
+
+Fd lock_beside(const std::string& path) {
+    const std::string lock_path = path + ".lock";
+    constexpr int attempts_max = 100; // each time another one has removed it in between
+    for (int attempt = 0; attempt < attempts_max; ++attempt) {
+        Fd fd = open_lock(lock_path);
+        if (!fd) {
+            fail(lock_path.c_str());
+        }
+        if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+            if (errno == EWOULDBLOCK) {
+                return {};
+            }
+            fail(lock_path.c_str());
+        }
+        struct stat held = {};
+        struct stat named = {};
+        if (::fstat(fd.get(), &held) == 0 && ::lstat(lock_path.c_str(), &named) == 0 &&
+            same_file(held, named)) {
+            return fd;
+        }
+    }
+    return {};
+}
+
+void sign_lock(int lock, const std::string& path) {
+    struct stat status = {};
+    if (::lstat(path.c_str(), &status) != 0 || ::ftruncate(lock, 0) != 0) {
+        return;
+    }
+    const std::string text = signature_of(status);
+    static_cast<void>(::pwrite(lock, text.data(), text.size(), 0) > 0);
+}
+
+void remove_own_socket(const std::string& path, int lock) {
+    struct stat status = {};
+    if (::lstat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) {
+        const std::string signature = lock < 0 ? std::string() : signature_in(lock);
+        if (signature.empty() || signature == signature_of(status)) {
+            static_cast<void>(::unlink(path.c_str()));
+        }
+    }
+    const std::string lock_path = path + ".lock";
+    struct stat held = {};
+    if (lock >= 0 && ::fstat(lock, &held) == 0 && ::lstat(lock_path.c_str(), &status) == 0 &&
+        same_file(held, status)) {
+        static_cast<void>(
+            ::unlink(lock_path.c_str())); // who waits for it looks again: lock_beside()
+    }
+}
+
+std::optional<std::uint32_t> owner_of(const std::string& path) {
+    struct stat status = {};
+    return ::lstat(path.c_str(), &status) == 0 ? std::optional<std::uint32_t>(status.st_uid)
+                                               : std::nullopt;
 }
 
 void unlink_path(const std::string& path) {
@@ -286,7 +358,13 @@ std::string own_program([[maybe_unused]] const std::string& called) {
     }
     char path[PATH_MAX]; // NOLINT: readlink(2) fills it
     const ssize_t size = ::readlink("/proc/self/exe", path, sizeof path);
-    return size <= 0 ? std::string() : std::string(path, static_cast<std::size_t>(size));
+    std::string own(path, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+    // Replaced between the question whether it can go on and now: its path is what counts.
+    constexpr std::string_view deleted = " (deleted)";
+    if (own.ends_with(deleted) && ::stat(own.c_str(), &named) != 0) {
+        own.resize(own.size() - deleted.size());
+    }
+    return own;
 #else
     return {};
 #endif
@@ -294,6 +372,15 @@ std::string own_program([[maybe_unused]] const std::string& called) {
 
 const char* const* environment() noexcept {
     return environ;
+}
+
+void name_process([[maybe_unused]] const char* called) noexcept {
+#if defined(__linux__)
+    const std::string_view text(called);
+    const std::size_t slash = text.rfind('/');
+    static_cast<void>(
+        ::prctl(PR_SET_NAME, called + (slash == std::string_view::npos ? 0 : slash + 1)));
+#endif
 }
 
 std::string error_text(int error) {

@@ -368,7 +368,8 @@ class OtherWords(Installed):
         clients = [self.event(daemon, f"c{index}", join="lobby") for index in range(2)]
         self.configure(self.taken(), rest="bind_retry = 60\n")
         # An address that is taken before the upgrade refuses it: this one is so only after the question.
-        self.replace(f'#!/bin/sh\ncase "$*" in *--probe-state*) exit 0;; esac\nexec {harness.ROOMD} "$@"\n')
+        self.replace('#!/bin/sh\nfor word; do case $word in --probe-word=*) echo "roomd-goes-on ${word#*=} 9.9.9 2"; exit 0;; esac;'
+                     f' done\nexec {harness.ROOMD} "$@"\n')
         daemon.signal(signal.SIGUSR2)
         daemon.wait_for_line("bind_retry")
         return daemon, clients

@@ -49,6 +49,6 @@ std::uint64_t Log::dropped() const {
     return 0;
 }
 
-void Log::flush() {}
+void Log::flush(std::chrono::nanoseconds /*longest*/) {}
 
 } // namespace roomd

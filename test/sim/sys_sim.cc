@@ -95,7 +95,7 @@ Fd listen_stream(const SocketAddress& address, const ListenOptions& options) {
     return made(World::current().listen(address, false, options.backlog), "bind");
 }
 
-Fd bind_datagram(const SocketAddress& address) {
+Fd bind_datagram(const SocketAddress& address, bool /*share_port*/) {
     return made(World::current().listen(address, true, 0), "bind");
 }
 
@@ -161,6 +161,34 @@ Fd lock_beside(const std::string& /*path*/) {
 void listen_again(int fd, const std::string& path, const ListenOptions& options) {
     static_cast<void>(path); // files have no modes here
     World::current().listen_again(fd, options.backlog);
+}
+
+std::uint64_t descriptor_limit_max() {
+    return descriptor_limit();
+}
+
+std::optional<std::uint64_t> listen_backlog_max() {
+    return std::nullopt;
+}
+
+void sign_lock(int /*lock*/, const std::string& /*path*/) {}
+
+void remove_own_socket(const std::string& path, int /*lock*/) {
+    World::current().unlink(path);
+}
+
+std::optional<std::uint32_t> owner_of(const std::string& /*path*/) {
+    return std::nullopt;
+}
+
+bool hung_up(int /*fd*/) {
+    return false;
+}
+
+void let_share_port(int /*fd*/, bool /*allowed*/) {}
+
+Fd duplicate(int /*fd*/) {
+    throw std::system_error(EMFILE, std::generic_category(), "fcntl"); // no two names for one here
 }
 
 void unlink_path(const std::string& path) {
