@@ -60,7 +60,7 @@ public:
     /// So many commands are on their way at most: enough to fill a round trip, little to lose.
     static constexpr std::size_t unanswered_max = 64;
     /// Their text is kept until they are answered, in case they must be sent again.
-    static constexpr std::size_t unanswered_bytes_max = 1024 * 1024;
+    static constexpr std::size_t unanswered_bytes_max = 1024UL * 1024;
     /// So many messages that were taken one by one, none refused, open the window to
     /// unanswered_max. A refusal closes it for good.
     static constexpr std::uint64_t trusted_after = 1024;

@@ -26,9 +26,9 @@ struct Datagram {
 
 class DatagramQueue {
 public:
-    static constexpr std::size_t source_bytes_max = 256 * 1024;
+    static constexpr std::size_t source_bytes_max = 256UL * 1024;
     static constexpr std::size_t source_datagrams_max = 1'024;
-    static constexpr std::size_t bytes_max = 1024 * 1024;
+    static constexpr std::size_t bytes_max = 1024UL * 1024;
     static constexpr std::size_t datagrams_max = 4'096;
 
     explicit DatagramQueue(HashKey key) : sources_(0, SourceHash{key}) {}

@@ -122,7 +122,7 @@ bool Handover::ask(std::string& why) {
     }
     word_ = new_proof_word();
     std::vector<std::string> words(arguments_.begin(), arguments_.end());
-    words.push_back("--probe-state=3");
+    words.emplace_back("--probe-state=3");
     words.push_back(std::string(proof_option) + word_);
     child_ = successor_->spawn(std::move(words), state, answer_, why);
     if (child_ < 0) {

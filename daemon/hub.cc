@@ -6,6 +6,7 @@
 #include <array>
 #include <cassert>
 #include <charconv>
+#include <iterator>
 
 namespace roomd {
 
@@ -17,6 +18,13 @@ std::string epoch_text(std::uint64_t number) {
     const auto* const end =
         std::to_chars(digits.data(), digits.data() + digits.size(), number, 36).ptr;
     return {digits.data(), static_cast<std::size_t>(end - digits.data())};
+}
+
+// Rooms are found by that, however their name is written. What is no name finds none.
+std::string folded_room(const std::string& text) {
+    const auto parsed = Name::parse(text, NameKind::room, ScriptPolicy::any);
+    const Name* const name = std::get_if<Name>(&parsed);
+    return name != nullptr ? std::string(name->folded()) : text;
 }
 
 } // namespace
@@ -37,32 +45,18 @@ void Hub::configure(std::string server, std::string version, const std::vector<R
     server_ = std::move(server);
     version_ = std::move(version);
     room_specs_ = rooms;
-    for (RoomSpec& spec : room_specs_) { // rooms are found by that, however a name is written
-        const auto parsed = parse_name(spec.name, NameKind::room, ScriptPolicy::any);
-        if (const Name* const name = std::get_if<Name>(&parsed); name != nullptr) {
-            spec.name = name->folded();
-        }
+    for (RoomSpec& spec : room_specs_) {
+        spec.name = folded_room(spec.name);
     }
     always_.clear();
-    for (const std::string& text : always) {
-        if (auto name = parse_name(text, NameKind::room, ScriptPolicy::any);
-            std::holds_alternative<Name>(name)) {
-            always_.emplace_back(std::get<Name>(name).folded());
-        }
-    }
+    std::transform(always.begin(), always.end(), std::back_inserter(always_), folded_room);
     wait_rooms_ = 0;
     rooms_.for_each([this](Key key, std::unique_ptr<Room>& room) {
         const std::uint64_t before = room->history.bytes_held();
         room->history.set_limits(history_limits(room->name));
         note_history(*room, key, before);
         if (const bool kept = is_kept(room->name.folded()); kept != holdings_.is_kept(key)) {
-            const Holdings::Owner owner = holdings_.owner_of(key);
-            holdings_.forgot(key);
-            holdings_.made(key, owner, kept);
-            holdings_.set_history(key, room->history.bytes_held());
-            if (room->members() == 0) {
-                holdings_.emptied(key);
-            }
+            hold_again(key, *room, kept);
         }
         room->slow = SlowPolicy::by_format;
         for (const RoomSpec& spec : room_specs_) {
@@ -84,6 +78,17 @@ void Hub::configure(std::string server, std::string version, const std::vector<R
             wake_producers(*room);
         }
     });
+}
+
+// It has become one of those that stay, or one of those that pressure may end.
+void Hub::hold_again(Key key, const Room& room, bool kept) {
+    const Holdings::Owner owner = holdings_.owner_of(key);
+    holdings_.forgot(key);
+    holdings_.made(key, owner, kept);
+    holdings_.set_history(key, room.history.bytes_held());
+    if (room.members() == 0) {
+        holdings_.emptied(key);
+    }
 }
 
 // Of the configuration or of a listener: it can always be made, and no pressure ends it.

@@ -288,6 +288,7 @@ private:
     void mark_dirty(Room& room, Key room_key);
     [[nodiscard]] std::variant<Name, BadName> parse_name(std::string_view text, NameKind kind,
                                                          ScriptPolicy scripts);
+    struct CostOf; // hub_cost.cc
     [[nodiscard]] Target find_target(const Member& member, std::string_view room);
     [[nodiscard]] Target current_target(const Member& member);
     /// The room named or the current one, replying with the error when there is none.
@@ -298,6 +299,7 @@ private:
     Room* add_room(const Name& name, std::uint64_t owner, Key& key);
     [[nodiscard]] bool is_kept(std::string_view folded) const;
     void note_history(const Room& room, Key key, std::uint64_t before);
+    void hold_again(Key key, const Room& room, bool kept);
     [[nodiscard]] HistoryLimits history_limits(const Name& name) const;
     void forget_room(Key key);
 

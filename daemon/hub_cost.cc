@@ -35,48 +35,61 @@ std::size_t Hub::members_of(std::string_view room) {
     return key ? rooms_.at(key)->members() : 0;
 }
 
-Hub::Cost Hub::cost(Key key, const Command& command) {
-    const Member& member = *members_.find(key);
-    const auto target = [&](const std::optional<std::string_view>& room) {
-        return room ? find_target(member, *room) : current_target(member);
-    };
-    const auto heard = [&](const Target& room, std::string_view text) {
-        return Cost{room.seated ? text.size() * room.room->members() : 0, 0};
-    };
-    if (const Text* const text = std::get_if<Text>(&command); text != nullptr) {
-        return heard(current_target(member), text->text);
+// What a command costs the others who hear it, and what its answer takes. Those that are not named
+// here do little, and answer in a line.
+struct Hub::CostOf {
+    Hub& hub;
+    const Member& member;
+
+    [[nodiscard]] Target target(const std::optional<std::string_view>& room) const {
+        return room ? hub.find_target(member, *room) : hub.current_target(member);
     }
-    if (const Me* const action = std::get_if<Me>(&command); action != nullptr) {
-        return heard(current_target(member), action->text);
+
+    [[nodiscard]] static Cost heard(const Target& room, std::string_view text) {
+        return {room.seated ? text.size() * room.room->members() : 0, 0};
     }
-    if (const Say* const said = std::get_if<Say>(&command); said != nullptr) {
-        return heard(find_target(member, said->room), said->text);
+
+    [[nodiscard]] static Cost replay(const Target& room, const ReplayFrom& from) {
+        return {0, room.room != nullptr ? replayed(*room.room, from) : 0};
     }
-    if (const Msg* const direct = std::get_if<Msg>(&command); direct != nullptr) {
-        return {direct->text.size(), 0};
+
+    Cost operator()(const Text& said) const { return heard(hub.current_target(member), said.text); }
+
+    Cost operator()(const Me& said) const { return heard(hub.current_target(member), said.text); }
+
+    Cost operator()(const Say& said) const { return heard(target(said.room), said.text); }
+
+    Cost operator()(const Msg& direct) const { return {direct.text.size(), 0}; }
+
+    Cost operator()(const Topic& topic) const {
+        return topic.text ? heard(target(topic.room), *topic.text) : Cost{};
     }
-    if (const Topic* const topic = std::get_if<Topic>(&command); topic != nullptr) {
-        return topic->text ? heard(target(topic->room), *topic->text) : Cost{};
-    }
-    if (const Who* const who = std::get_if<Who>(&command); who != nullptr) {
-        const Target room = target(who->room);
+
+    Cost operator()(const Who& who) const {
+        const Target room = target(who.room);
         return {0, room.room != nullptr ? item_bytes * room.room->members() : 0};
     }
-    if (std::holds_alternative<Rooms>(command)) {
-        return {0, item_bytes * rooms_.size()};
+
+    Cost operator()(const Rooms& /*unused*/) const { return {0, item_bytes * hub.rooms_.size()}; }
+
+    Cost operator()(const Join& join) const { return replay(target(join.room), join.from); }
+
+    Cost operator()(const History& history) const {
+        return replay(target(history.room), history.from);
     }
-    if (const Join* const join = std::get_if<Join>(&command); join != nullptr) {
-        const Target room = find_target(member, join->room);
-        return {0, room.room != nullptr ? replayed(*room.room, join->from) : 0};
+
+    Cost operator()(const Stats& /*unused*/) const { return {0, long_answer}; }
+
+    Cost operator()(const Help& /*unused*/) const { return {0, long_answer}; }
+
+    template <typename Other>
+    Cost operator()(const Other& /*unused*/) const {
+        return {};
     }
-    if (const History* const history = std::get_if<History>(&command); history != nullptr) {
-        const Target room = target(history->room);
-        return {0, room.room != nullptr ? replayed(*room.room, history->from) : 0};
-    }
-    if (std::holds_alternative<Stats>(command) || std::holds_alternative<Help>(command)) {
-        return {0, long_answer};
-    }
-    return {};
+};
+
+Hub::Cost Hub::cost(Key key, const Command& command) {
+    return std::visit(CostOf{*this, *members_.find(key)}, command);
 }
 
 } // namespace roomd

@@ -25,6 +25,13 @@ namespace {
 constexpr Duration lookup_time_max = std::chrono::seconds(15); // two attempts of resolv.conf(5)
 constexpr std::size_t said_bytes_max = 65'536;
 
+std::string host_of(const SocketAddress& address) {
+    const std::string text = to_string(address); // HOST:0
+    std::string host = text.substr(0, text.rfind(':'));
+    std::erase_if(host, [](char byte) { return byte == '[' || byte == ']'; });
+    return host;
+}
+
 } // namespace
 
 NameLookup::NameLookup(EventLoop& loop, std::string program)
@@ -37,10 +44,12 @@ NameLookup::~NameLookup() {
 bool NameLookup::begin(std::vector<std::string> names, NameLookupOwner& owner, std::string& why) {
     assert(!pending());
     std::vector<std::string> words{program_};
+    words.reserve(names.size() + 1);
     for (const std::string& name : names) {
         words.push_back("--resolve=" + name);
     }
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (std::string& word : words) {
         argv.push_back(word.data());
     }
@@ -124,10 +133,7 @@ std::string resolve_names(const std::vector<std::string>& names) {
     for (const std::string& name : names) {
         try {
             for (const SocketAddress& address : sys::resolve(name, 0, false)) {
-                const std::string text = to_string(address); // HOST:0
-                std::string host = text.substr(0, text.rfind(':'));
-                std::erase_if(host, [](char byte) { return byte == '[' || byte == ']'; });
-                said.append(name).append(" ").append(host).append("\n");
+                said.append(name).append(" ").append(host_of(address)).append("\n");
             }
         } catch (const std::exception& error) {
             said.append(name).append(" ! ").append(error.what()).append("\n");

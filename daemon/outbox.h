@@ -55,7 +55,7 @@ public:
     [[nodiscard]] Verdict shed(const Reader& reader);
 
 private:
-    [[nodiscard]] bool may_drop(const Reader& reader) const {
+    [[nodiscard]] static bool may_drop(const Reader& reader) {
         return reader.can_be_told && !reader.must_not_lose &&
                reader.policy != SlowPolicy::disconnect;
     }

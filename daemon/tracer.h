@@ -32,8 +32,8 @@ class Hub;
 class Tracer {
 public:
     static constexpr std::size_t tracers_max = 4;
-    static constexpr std::size_t tick_bytes_max = 32 * 1024;
-    static constexpr std::size_t unsent_bytes_max = 32 * 1024;
+    static constexpr std::size_t tick_bytes_max = 32UL * 1024;
+    static constexpr std::size_t unsent_bytes_max = 32UL * 1024;
 
     explicit Tracer(Hub& hub) : hub_(&hub) {}
 
