@@ -174,12 +174,12 @@ class Roomd:
         """"" if it left in order, else what was wrong."""
         if self.alive():
             self.process.send_signal(signal.SIGCONT)
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(signal.SIGTERM)
         try:
             code = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.kill()
-            return "it did not stop within 20 s of SIGINT"
+            return "it did not stop within 20 s of SIGTERM"
         return "" if code == 0 else self.death()
 
     def kill(self):
