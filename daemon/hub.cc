@@ -58,24 +58,32 @@ void Hub::configure(std::string server, std::string version, const std::vector<R
         if (const bool kept = is_kept(room->name.folded()); kept != holdings_.is_kept(key)) {
             hold_again(key, *room, kept);
         }
-        room->slow = SlowPolicy::by_format;
-        for (const RoomSpec& spec : room_specs_) {
-            room->slow = spec.name == room->name.folded() ? spec.slow : room->slow;
-        }
+        room->slow = slow_policy(room->name.folded());
         wait_rooms_ += room->slow == SlowPolicy::wait ? 1U : 0U;
         room->blocked_readers = 0;
     });
-    // Blocked readers are only counted where somebody waits for them, and that may just have
-    // changed.
+    count_blocked();
+    rooms_.for_each([](Key /*key*/, std::unique_ptr<Room>& room) {
+        if (room->blocked_readers == 0) {
+            wake_producers(*room);
+        }
+    });
+}
+
+SlowPolicy Hub::slow_policy(std::string_view folded) const {
+    SlowPolicy policy = SlowPolicy::by_format;
+    for (const RoomSpec& spec : room_specs_) {
+        policy = spec.name == folded ? spec.slow : policy;
+    }
+    return policy;
+}
+
+// Blocked readers are only counted where somebody waits for them, and that may just have changed.
+void Hub::count_blocked() {
     members_.for_each([this](Key /*key*/, const Member& member) {
         for (const Membership& membership : member.rooms) {
             Room& room = *rooms_.at(membership.room);
             room.blocked_readers += member.blocked && room.slow == SlowPolicy::wait ? 1U : 0U;
-        }
-    });
-    rooms_.for_each([](Key /*key*/, std::unique_ptr<Room>& room) {
-        if (room->blocked_readers == 0) {
-            wake_producers(*room);
         }
     });
 }

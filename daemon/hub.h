@@ -299,6 +299,8 @@ private:
     Room* add_room(const Name& name, std::uint64_t owner, Key& key);
     [[nodiscard]] bool is_kept(std::string_view folded) const;
     void note_history(const Room& room, Key key, std::uint64_t before);
+    [[nodiscard]] SlowPolicy slow_policy(std::string_view folded) const;
+    void count_blocked();
     void hold_again(Key key, const Room& room, bool kept);
     [[nodiscard]] HistoryLimits history_limits(const Name& name) const;
     void forget_room(Key key);

@@ -275,6 +275,8 @@ private:
     void log_notes(const std::vector<std::string>& notes);
     void keep_wanted(const Config& config, std::vector<OpenListener>& kept);
     void change_plan(const Config& config);
+    static void share_no_port(const ListenPlan& plan);
+    void accept_at_closing(const Config& config);
     void drop_unused_specs();
     [[nodiscard]] const ListenerSpec* spec_of(const Listener& listener) const;
     void log_listening(const OpenListener& listener);

@@ -193,19 +193,11 @@ bool Server::reload(const Config& given, std::string& error, const ResolvedNames
     } catch (const std::exception& failure) { // nothing has changed: what was opened closes again
         config_.insecure_public = was_public;
         error = failure.what();
-        for (const OwnSocket& own : plan.own) { // not all of them were made to
-            if (!own.datagram && own.leaving) {
-                sys::let_share_port(own.fd, false);
-            }
-        }
+        share_no_port(plan);
         return false;
     }
     log_notes(plan.notes);
-    for (const OpenListener& old : listeners_) {
-        if (old.stream != nullptr && !wants(config, old.spec->endpoint)) {
-            old.stream->on_ready(Ready::readable); // those who have connected by now are let in
-        }
-    }
+    accept_at_closing(config);
     keep_wanted(config, opened);
     for (const OpenListener& listener : opened) {
         log_listening(listener);
@@ -222,6 +214,24 @@ bool Server::reload(const Config& given, std::string& error, const ResolvedNames
     set_lockdown(lockdown_); // there are new listeners
     drop_unused_specs();
     return true;
+}
+
+// Sockets that were made to share their port with a new one keep it for themselves again.
+void Server::share_no_port(const ListenPlan& plan) {
+    for (const OwnSocket& own : plan.own) { // not all of them were made to
+        if (!own.datagram && own.leaving) {
+            sys::let_share_port(own.fd, false);
+        }
+    }
+}
+
+// Those who have connected by now are let in.
+void Server::accept_at_closing(const Config& config) {
+    for (const OpenListener& old : listeners_) {
+        if (old.stream != nullptr && !wants(config, old.spec->endpoint)) {
+            old.stream->on_ready(Ready::readable);
+        }
+    }
 }
 
 // While an address is waited for: what was opened here would be in the way of the next attempt,

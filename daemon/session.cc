@@ -50,7 +50,7 @@ void Session::deliver(const ChunkRef& chunk, std::uint32_t from, std::uint32_t t
         return;
     }
     if (server_->tracer().on()) {
-        server_->tracer().sent_to_all(key_.slot, member_, framing(), chunk, from, to);
+        server_->tracer().sent_to_all({key_.slot, member_, framing()}, chunk, from, to);
     }
     stream_.send(chunk, from, to);
     suspect(policy);

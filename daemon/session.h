@@ -36,6 +36,7 @@ namespace roomd {
 
 class ChunkCollector;
 class Server;
+struct SavedPatience;
 struct SavedSession;
 
 /// Why the next payload is not looked at yet. What is held is not consumed from the input: the
@@ -244,6 +245,8 @@ private:
     void flush_line();
     [[nodiscard]] std::uint32_t step_ms() const;
     [[nodiscard]] bool watch(std::uint32_t step_ms);
+    bool watch_input(bool partial, bool silent, std::uint32_t step_ms);
+    void restore_patience(const SavedPatience& saved, TimePoint now);
     [[nodiscard]] bool watch_goodbye(std::uint32_t step_ms);
     [[nodiscard]] std::uint32_t look_at_progress();
     [[nodiscard]] bool has_stalled(std::uint32_t ms_max) const;

@@ -99,17 +99,21 @@ void Session::restore(Key key, const SavedSession& saved, const std::vector<Chun
         arm();
     }
     if (saved.patience) {
-        patience_->partial_ms = saved.patience->partial_ms;
-        patience_->quiet_ms = saved.patience->quiet_ms;
-        patience_->soft_ms = saved.patience->soft_ms;
-        patience_->silent_ms = saved.patience->silent_ms;
-        patience_->leaving_ms = saved.patience->leaving_ms;
-        patience_->lingering_ms = saved.patience->lingering_ms;
-        if (saved.patience->flush_in_ms) {
-            patience_->flush_at = now + std::chrono::milliseconds(*saved.patience->flush_in_ms);
-        }
-        set_timer();
+        restore_patience(*saved.patience, now);
     }
+}
+
+void Session::restore_patience(const SavedPatience& saved, TimePoint now) {
+    patience_->partial_ms = saved.partial_ms;
+    patience_->quiet_ms = saved.quiet_ms;
+    patience_->soft_ms = saved.soft_ms;
+    patience_->silent_ms = saved.silent_ms;
+    patience_->leaving_ms = saved.leaving_ms;
+    patience_->lingering_ms = saved.lingering_ms;
+    if (saved.flush_in_ms) {
+        patience_->flush_at = now + std::chrono::milliseconds(*saved.flush_in_ms);
+    }
+    set_timer();
 }
 
 } // namespace roomd

@@ -143,6 +143,17 @@ bool Session::watch(std::uint32_t step_ms) {
     const bool put_off = hold_ == Hold::turn || hold_ == Hold::throttle || hold_ == Hold::meter;
     const bool partial =
         decoder_.partial(stream_.input().size()) && !stream_.reading_paused() && !put_off;
+    const bool silent = strangers_ && !heard_ && !put_off;
+    if (watch_input(partial, silent, step_ms)) {
+        return true;
+    }
+    return unsent || partial || silent || put_off || patience_->flush_at != TimePoint{};
+}
+
+// Half a payload, and a stranger who says nothing: true if one of them has lasted too long.
+bool Session::watch_input(bool partial, bool silent, std::uint32_t step_ms) {
+    const Limits& limits = server_->limits();
+    Counters& counters = server_->counters();
     const bool line = framing() == Framing::line;
     // A step in which bytes came is no quiet one, however late in it they came.
     const bool still = partial && !std::exchange(patience_->fed, false);
@@ -153,7 +164,6 @@ bool Session::watch(std::uint32_t step_ms) {
         end(CloseReason::idle, "what you began to send did not end in time");
         return true;
     }
-    const bool silent = strangers_ && !heard_ && !put_off;
     const std::uint64_t first_ms_max =
         limits.first_payload_ms_max * (line && partial ? first_line_patience : 1);
     if (run_out(patience_->silent_ms, silent, first_ms_max, step_ms)) {
@@ -161,7 +171,7 @@ bool Session::watch(std::uint32_t step_ms) {
         end(CloseReason::idle, "you have said nothing");
         return true;
     }
-    return unsent || partial || silent || put_off || patience_->flush_at != TimePoint{};
+    return false;
 }
 
 // A goodbye is waited for while it makes progress, but not for ever; and then, for a while, the

@@ -16,6 +16,27 @@ static_assert(static_cast<int>(ChunkKind::shared) == 0 && static_cast<int>(Chunk
 
 namespace {
 
+void write_lost(RecordWriter& out, const SavedChunk& chunk) {
+    out.begin(Tag::chunk_lost);
+    for (const SavedLost& lost : chunk.lost) {
+        if (lost.count > 0) {
+            out.u32(lost.label);
+            out.u64(lost.first);
+            out.u64(lost.last);
+            out.u64(lost.count);
+        }
+    }
+    out.end();
+    out.begin(Tag::chunk_state_lost);
+    for (const SavedLost& lost : chunk.lost) {
+        if (lost.state > 0) {
+            out.u32(lost.label);
+            out.u64(lost.state);
+        }
+    }
+    out.end();
+}
+
 void write_chunk(RecordWriter& out, const SavedChunk& chunk) {
     out.begin(Tag::chunk);
     // To a version that knows no other it is an answer: never dropped either.
@@ -33,24 +54,7 @@ void write_chunk(RecordWriter& out, const SavedChunk& chunk) {
         out.end();
     }
     if (!chunk.lost.empty()) {
-        out.begin(Tag::chunk_lost);
-        for (const SavedLost& lost : chunk.lost) {
-            if (lost.count > 0) {
-                out.u32(lost.label);
-                out.u64(lost.first);
-                out.u64(lost.last);
-                out.u64(lost.count);
-            }
-        }
-        out.end();
-        out.begin(Tag::chunk_state_lost);
-        for (const SavedLost& lost : chunk.lost) {
-            if (lost.state > 0) {
-                out.u32(lost.label);
-                out.u64(lost.state);
-            }
-        }
-        out.end();
+        write_lost(out, chunk);
     }
     out.end();
 }

@@ -135,15 +135,15 @@ void Tracer::sent_privately(std::uint32_t connection, Key member, Framing framin
     payloads(who(*hub_, connection, member), framing, raw, Shown::sizes);
 }
 
-void Tracer::sent_to_all(std::uint32_t connection, Key member, Framing framing,
-                         const ChunkRef& chunk, std::uint32_t from, std::uint32_t to) {
+void Tracer::sent_to_all(const Hearer& hearer, const ChunkRef& chunk, std::uint32_t from,
+                         std::uint32_t to) {
     if (broadcast_.chunk && broadcast_.chunk.get() == chunk.get() && broadcast_.from == from &&
         broadcast_.to == to) {
         ++broadcast_.others;
         return;
     }
     finish_broadcast();
-    broadcast_ = {chunk, from, to, connection, member, framing, 0};
+    broadcast_ = {chunk, from, to, hearer.connection, hearer.member, hearer.framing, 0};
 }
 
 void Tracer::finish_broadcast() {

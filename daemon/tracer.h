@@ -59,10 +59,17 @@ public:
     /// The same, of a private message.
     void sent_privately(std::uint32_t connection, Key member, Framing framing,
                         std::string_view raw);
+
     /// A window of what a room says was queued for the connection: shown once for all that get the
     /// same one behind each other.
-    void sent_to_all(std::uint32_t connection, Key member, Framing framing, const ChunkRef& chunk,
-                     std::uint32_t from, std::uint32_t to);
+    struct Hearer {
+        std::uint32_t connection;
+        Key member;
+        Framing framing;
+    };
+
+    void sent_to_all(const Hearer& hearer, const ChunkRef& chunk, std::uint32_t from,
+                     std::uint32_t to);
 
 private:
     struct Watch { // who traces
@@ -85,7 +92,7 @@ private:
     enum class Shown : std::uint8_t { all, by_verb, sizes };
 
     [[nodiscard]] bool full();
-    [[nodiscard]] bool can_take(Key member) const;
+    [[nodiscard]] bool can_take(Key key) const;
     void write_to(Watch& watch);
     void keep(std::string line);
     void finish_broadcast();

@@ -149,6 +149,27 @@ std::variant<Endpoint, BadEndpoint> finish_host(std::string_view text, Transport
     return endpoint;
 }
 
+/// An IPv6 address between brackets. `default_port`: nullptr if there is none.
+std::variant<Endpoint, BadEndpoint> parse_bracketed(std::string_view text, std::string_view rest,
+                                                    Transport transport,
+                                                    const std::string* default_port) {
+    const std::size_t bracket = rest.find(']');
+    if (bracket == std::string_view::npos) {
+        return bad(text, "has a '[' without its ']'");
+    }
+    std::string host = canonical_ipv6(rest.substr(1, bracket - 1));
+    if (host.empty()) {
+        return bad(text, "has no IPv6 address between its brackets");
+    }
+    if (default_port != nullptr && bracket + 1 == rest.size()) {
+        return finish_host(text, transport, std::move(host), *default_port);
+    }
+    if (rest.substr(bracket + 1, 1) != ":") {
+        return bad(text, "has no port: put :PORT after the ']'");
+    }
+    return finish_host(text, transport, std::move(host), rest.substr(bracket + 2));
+}
+
 /// `text` is the whole for messages, `rest` the part behind the scheme.
 std::variant<Endpoint, BadEndpoint> parse_network(std::string_view text, std::string_view rest,
                                                   Transport transport,
@@ -158,21 +179,7 @@ std::variant<Endpoint, BadEndpoint> parse_network(std::string_view text, std::st
         rest.remove_suffix(1);
     }
     if (rest.starts_with('[')) {
-        const std::size_t bracket = rest.find(']');
-        if (bracket == std::string_view::npos) {
-            return bad(text, "has a '[' without its ']'");
-        }
-        std::string host = canonical_ipv6(rest.substr(1, bracket - 1));
-        if (host.empty()) {
-            return bad(text, "has no IPv6 address between its brackets");
-        }
-        if (default_port && bracket + 1 == rest.size()) {
-            return finish_host(text, transport, std::move(host), default_text);
-        }
-        if (rest.substr(bracket + 1, 1) != ":") {
-            return bad(text, "has no port: put :PORT after the ']'");
-        }
-        return finish_host(text, transport, std::move(host), rest.substr(bracket + 2));
+        return parse_bracketed(text, rest, transport, default_port ? &default_text : nullptr);
     }
     const std::size_t colon = rest.find(':');
     if (colon == std::string_view::npos && !default_port) {

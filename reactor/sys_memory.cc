@@ -63,32 +63,36 @@ Group group_at(const std::string& directory, bool second_version) {
     return group;
 }
 
-// Each group this process is in, and all above it: `take(Group)`.
+// The group that a line of /proc/self/cgroup names, and all above it: `take(Group)`. A line is
+// ID:CONTROLLERS:PATH; version 2 has the ID 0 and names no controller.
+template <typename Take>
+void for_each_group_of(const std::string& line, const Take& take) {
+    const std::size_t first = line.find(':');
+    const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
+    if (second == std::string::npos) {
+        return;
+    }
+    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    const bool second_version = controllers == ",,";
+    if (!second_version && controllers.find(",memory,") == std::string::npos) {
+        return;
+    }
+    const std::string root = second_version ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
+    std::string path = line.substr(second + 1);
+    path = path == "/" ? "" : path;
+    take(group_at(root + path + "/", second_version));
+    while (!path.empty()) {
+        path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
+        take(group_at(root + path + "/", second_version));
+    }
+}
+
+// Each group this process is in, and all above it.
 template <typename Take>
 void for_each_group(const Take& take) {
-    // Lines of ID:CONTROLLERS:PATH; version 2 has the ID 0 and names no controller.
     std::ifstream groups("/proc/self/cgroup");
     for (std::string line; std::getline(groups, line);) {
-        const std::size_t first = line.find(':');
-        const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
-        if (second == std::string::npos) {
-            continue;
-        }
-        const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-        const bool second_version = controllers == ",,";
-        if (!second_version && controllers.find(",memory,") == std::string::npos) {
-            continue;
-        }
-        const std::string root = second_version ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
-        std::string path = line.substr(second + 1);
-        path = path == "/" ? "" : path;
-        while (true) {
-            take(group_at(root + path + "/", second_version));
-            if (path.empty()) {
-                break;
-            }
-            path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
-        }
+        for_each_group_of(line, take);
     }
 }
 

@@ -59,10 +59,10 @@ TEST_CASE("Tracer: what a room hears is rendered once, however many hear it") {
     const Person ann = world.hub.program("ann");
     const ChunkRef chunk = world.chunk("[lobby] bob: hello");
     for (std::uint32_t connection = 7; connection < 1'007; ++connection) {
-        world.tracer.sent_to_all(connection, ann.key, Framing::line, chunk, 0, chunk->size());
+        world.tracer.sent_to_all({connection, ann.key, Framing::line}, chunk, 0, chunk->size());
     }
     const ChunkRef other = world.chunk("[ops] bob: hello");
-    world.tracer.sent_to_all(9, ann.key, Framing::line, other, 0, other->size());
+    world.tracer.sent_to_all({9, ann.key, Framing::line}, other, 0, other->size());
     const std::vector<std::string> lines = world.tick(watcher);
     REQUIRE(lines.size() == 2);
     CHECK(lines[0] == "#7 ann and 999 more < line [0a] 18 bytes \"[lobby] bob: hello\"");
@@ -76,7 +76,7 @@ TEST_CASE("Tracer: lines stand in the order in which things happened") {
     const ChunkRef chunk = world.chunk("heard");
     world.tracer.arrived(3, ann.key, 6, 2);
     world.tracer.received(3, ann.key, Framing::line, "/ping x\n");
-    world.tracer.sent_to_all(3, ann.key, Framing::line, chunk, 0, chunk->size());
+    world.tracer.sent_to_all({3, ann.key, Framing::line}, chunk, 0, chunk->size());
     world.tracer.sent(3, ann.key, Framing::line, "ping x\nok say lobby 1\n");
     const std::vector<std::string> lines = world.tick(watcher);
     REQUIRE(lines.size() == 5);
