@@ -175,15 +175,18 @@ void draw_steady(Random& random, Scenario& scenario) {
                             scenario.shortages == 0 && limits.connections_max == 0 &&
                             // A small queue may hold nothing that can be dropped: then it is slow.
                             limits.queue_bytes_max > 65'536 && limits.queue_entries_max >= 4'096;
-    if (!lossy_only || !random.one_in(2)) {
+    if (!lossy_only) {
         return;
     }
     for (Role& role : scenario.people) {
         const bool tcp = role.from.storage.ss_family != AF_UNIX; // the others are told of any room
         const bool fit = role.manner == Manner::event && tcp && !role.may_be_limited;
-        if (fit && random.one_in(3)) {
-            role.steady = static_cast<Instant>(limits.stalled_ms_max) * millisecond / 2 * 3;
+        if (fit && random.one_in(2)) {
+            role.steady = static_cast<Instant>(limits.stalled_ms_max) * millisecond * 3;
             role.stalls = 0;
+            // The daemon is to lose its patience, if it ever does, before the world comes to rest.
+            scenario.active = std::max(
+                scenario.active, static_cast<Instant>(limits.stalled_ms_max) * millisecond * 5 / 2);
         }
     }
 }
