@@ -44,8 +44,8 @@ install uninstall:
 	@systemd/install.py $@ build --prefix='$(PREFIX)' --sysconfdir='$(SYSCONFDIR)' --destdir='$(DESTDIR)'
 
 asan:
-	@$(TOOLS)/setup.sh test
-	@$(TOOLS)/configure.sh build-asan -Doptimization=1 -Db_sanitize=address,undefined
+	@$(TOOLS)/setup.sh test clang
+	@CXX=clang++ $(TOOLS)/configure.sh build-asan -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
 	@ninja -C build-asan
 	@meson test -C build-asan --no-rebuild --print-errorlogs --timeout-multiplier 4
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
@@ -217,10 +216,7 @@ void Handover::forget_child() {
 // A group of its own: what the child has started itself ends with it.
 void Handover::end_question() {
     if (child_ > 0) {
-        static_cast<void>(::kill(-child_, SIGKILL));
-        static_cast<void>(::kill(child_, SIGKILL));
-        while (::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
-        }
+        sys::end_child(child_, true);
         child_ = -1;
     }
     if (key_) {

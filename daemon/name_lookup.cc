@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
-#include <cerrno>
-#include <csignal>
 #include <exception>
 #include <span>
 #include <stdexcept>
@@ -15,7 +13,6 @@
 
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace roomd {
@@ -121,9 +118,7 @@ void NameLookup::abandon() {
     loop_.cancel(patience_);
     patience_ = {};
     if (child_ > 0) { // it has said all, or too little for too long
-        ::kill(child_, SIGKILL);
-        while (::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
-        }
+        sys::end_child(child_, false);
         child_ = -1;
     }
 }

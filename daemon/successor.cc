@@ -16,10 +16,6 @@
 #include <spawn.h>
 #include <unistd.h>
 
-#if !defined(O_PATH)
-#define O_PATH O_RDONLY // elsewhere no program says where it is, so none gets here
-#endif
-
 namespace roomd {
 
 namespace {
@@ -74,7 +70,7 @@ void set_signals(posix_spawnattr_t& attributes) {
 } // namespace
 
 std::optional<Successor> Successor::open(const std::string& path, std::string& why) {
-    Fd found(::open(path.c_str(), O_PATH | O_CLOEXEC));
+    const Fd found = sys::open_program(path);
     Fd file(found ? ::fcntl(found.get(), F_DUPFD_CLOEXEC, first_free) : -1);
     if (!file) {
         why = path + " cannot be run: " + text_of(errno);
@@ -142,10 +138,10 @@ std::string Successor::execute(std::vector<std::string> arguments,
     const std::vector<char*> environment = pointers_to(variables);
     if (script_) {
         ::execve(path_.c_str(), argv.data(), environment.data());
-    } else {
-        ::fexecve(file_.get(), argv.data(), environment.data());
+        return path_ + " cannot be executed: " + text_of(errno);
     }
-    return path_ + " cannot be executed: " + text_of(errno);
+    return path_ + " cannot be executed: " +
+           text_of(sys::execute_file(file_.get(), argv.data(), environment.data()));
 }
 
 std::string new_proof_word() {

@@ -47,7 +47,7 @@ private:
     [[nodiscard]] std::string changed() const;
 
     std::string path_;
-    Fd file_; // O_PATH
+    Fd file_; // of sys::open_program()
     struct stat asked_ = {};
     bool script_ = false;
 };

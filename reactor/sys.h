@@ -228,6 +228,16 @@ void end_with_parent() noexcept;
 /// no more.
 [[nodiscard]] std::string own_program(const std::string& called);
 
+/// The file at `path`, to be executed by its descriptor though it may not be read (O_PATH, open(2);
+/// O_RDONLY where the system has no such thing). Empty, and errno set, if it cannot be opened.
+[[nodiscard]] Fd open_program(const std::string& path) noexcept;
+/// fexecve(3): the file behind `fd` in the place of this process, whatever its name leads to by
+/// now. Returns only if that fails: the errno, ENOSYS where the system has no such call.
+[[nodiscard]] int execute_file(int fd, char* const* arguments, char* const* variables) noexcept;
+/// Ends a child of ours, and its process group if it `leads_group`, and waits until it has ended:
+/// by SIGKILL, so at once unless the kernel itself holds it.
+void end_child(int child, bool leads_group) noexcept;
+
 /// Whether this process has a controlling terminal that is still there.
 [[nodiscard]] bool has_terminal() noexcept;
 

@@ -15,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h> // NOLINT: clock_gettime is POSIX, not in <ctime>
 #include <unistd.h>
 
@@ -325,6 +326,34 @@ void end_with_parent() noexcept {
 #if defined(__linux__)
     static_cast<void>(::prctl(PR_SET_PDEATHSIG, SIGTERM)); // NOLINT: prctl(2) is variadic
 #endif
+}
+
+Fd open_program(const std::string& path) noexcept {
+#if defined(O_PATH)
+    constexpr int how = O_PATH;
+#else
+    constexpr int how = O_RDONLY;
+#endif
+    return Fd(::open(path.c_str(), how | O_CLOEXEC));
+}
+
+int execute_file(int fd, char* const* arguments, char* const* variables) noexcept {
+#if defined(__APPLE__)
+    static_cast<void>(fd), static_cast<void>(arguments), static_cast<void>(variables);
+    return ENOSYS;
+#else
+    ::fexecve(fd, arguments, variables);
+    return errno;
+#endif
+}
+
+void end_child(int child, bool leads_group) noexcept {
+    if (leads_group) { // there is none before the child has made it, nor when nobody is left in it
+        static_cast<void>(::kill(-child, SIGKILL));
+    }
+    static_cast<void>(::kill(child, SIGKILL));
+    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+    }
 }
 
 bool has_terminal() noexcept {

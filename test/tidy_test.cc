@@ -178,7 +178,8 @@ TEST_CASE("house: reactor and protocol stand on the standard library, POSIX and 
             return system && (nested || (headed && target != "<utf8proc.h"));
         }
         const bool posix = target.starts_with("<sys/") || target.starts_with("<netinet/") ||
-                           target.starts_with("<arpa/") || target.starts_with("<linux/");
+                           target.starts_with("<arpa/") || target.starts_with("<net/") ||
+                           target.starts_with("<linux/");
         return folder == "reactor" && system && nested && !posix;
     }));
 }

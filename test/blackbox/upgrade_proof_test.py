@@ -109,7 +109,7 @@ class Means(Installed):
         self.upgrade(daemon)
         company.talk()
 
-    @unittest.skipIf(harness.SANITIZED, "sanitizers take all of the address space")
+    @harness.unless_sanitized("sanitizers take all of the address space")
     def test_no_memory(self):
         self.install()
         daemon = self.begin()

@@ -6,6 +6,7 @@
 #                                                bench: also what make bench needs (the peers)
 #                                                deb: also what make deb needs (debhelper)
 #                                                siege: also what make siege needs (python)
+#                                                clang: also what make asan needs
 #                                                check: also what .ci/run needs (clang, linters, npm, and every tool
 #                                                       that a test would be skipped without)
 # When nothing is missing it does nothing and takes a few milliseconds' worth of probes. It asks for abilities, not for
@@ -53,6 +54,9 @@ if wants test || wants check; then
     has python3              || need python3 python python3 'black-box tests'
     has nc                   || need netcat-openbsd - - 'tests that talk as people do'
 fi
+if wants clang || wants check; then
+    has clang++              || need clang llvm llvm 'the second compiler, sanitizers, fuzzing'
+fi
 if wants siege; then
     has python3              || need python3 python python3 'attacks'
 fi
@@ -78,7 +82,6 @@ if wants check; then
     has zsh          || need zsh zsh zsh 'reads its completions'
     has ccache       || need ccache ccache ccache 'builds again without compiling again'
     has g++          || need g++ gcc gcc 'the first of the two compilers'
-    has clang++      || need clang llvm llvm 'the second compiler, sanitizers, fuzzing'
     has clang-tidy   || need clang-tidy llvm llvm 'lint'
     has clang-format || need clang-format clang-format llvm 'format check'
     has npm          || need npm node npm 'fetches zig for the macOS cross-build'
