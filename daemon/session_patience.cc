@@ -181,8 +181,10 @@ bool Session::watch_goodbye(std::uint32_t step_ms) {
     const bool unsent = !stream_.output().empty();
     // Who leaves of its own accord may take its answers as slowly as it likes, if it takes them.
     const bool own_wish = reason_ == CloseReason::end || reason_ == CloseReason::quit;
+    // Where the kernel would take more, it is our own budget that is slow.
+    const std::uint32_t waited_ms = stream_.blocked() ? step_ms : 0;
     const bool over =
-        unsent ? run_out(patience_->leaving_ms, !own_wish, limits.stalled_ms_max, step_ms)
+        unsent ? run_out(patience_->leaving_ms, !own_wish, limits.stalled_ms_max, waited_ms)
                : run_out(patience_->lingering_ms, true, limits.linger_ms_max, step_ms);
     if (over || (unsent && has_stalled(own_wish ? limits.stalled_ms_max : limits.linger_ms_max))) {
         server_->counters().hit(Limit::linger_ms_max);

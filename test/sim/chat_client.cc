@@ -195,9 +195,7 @@ void ChatClient::on_hangup(Hangup how) {
         if (how == Hangup::reset) {
             world().fail(name_ + ": was reset, and reads all the time");
         } else if (!half_closed() && !quit_) {
-            if (!role_.goodbye_may_be_late) {
-                world().fail(name_ + ": was closed without a goodbye");
-            }
+            world().fail(name_ + ": was closed without a goodbye");
         } else if (ear_->waiting() != 0) {
             world().fail(name_ + ": asked for no more and was closed without " +
                          std::to_string(ear_->waiting()) + " of its answers");

@@ -35,7 +35,6 @@ struct Role {
     Instant turn_pause_max = 300 * millisecond;
     Pace pace;
     unsigned stalls = 0;              // per mille of turns
-    bool goodbye_may_be_late = false; // the daemon writes some bytes a tick, and waits in vain
     Instant patience = 30 * second;   // how long the daemon tries to get rid of the last answers
     bool may_be_refused = false;      // descriptors or connections are scarce in this world
     bool restless = false;            // comes and goes all the time

@@ -101,7 +101,6 @@ Role draw_role(Random& random, std::uint32_t number, const Door& door, const Lim
     role.patience =
         static_cast<Instant>(std::min(limits.stalled_ms_max, limits.linger_ms_max)) * millisecond -
         second;
-    role.goodbye_may_be_late = limits.flush_bytes_per_tick_max < 256;
     role.restless = random.one_in(4);
     role.pastes = random.one_in(8);
     role.turns = random.skewed(1, 40);
