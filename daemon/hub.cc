@@ -37,6 +37,8 @@ Hub::~Hub() = default;
 
 void Hub::set_time(TimePoint now, WallTime wall) {
     now_ = now;
+    now_s_ = static_cast<std::uint32_t>(
+        std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count());
     wall_ = wall;
 }
 

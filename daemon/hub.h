@@ -185,7 +185,9 @@ public:
     [[nodiscard]] bool replaying(Key key) const;
 
     /// Slow policy `wait`: whether this member's messages have to wait; if so it is resumed later.
-    [[nodiscard]] bool must_wait(Key key, const Command& command);
+    [[nodiscard]] bool must_wait(Key key, const Command& command) {
+        return wait_rooms_ > 0 && waits_for_readers(key, command);
+    }
     /// The member's queue is (no longer) over the soft limit.
     void set_blocked(Key key, bool blocked);
     /// In a room of slow policy `wait`: there it is waited for, so it loses nothing.
@@ -299,6 +301,7 @@ private:
     Room* add_room(const Name& name, std::uint64_t owner, Key& key);
     [[nodiscard]] bool is_kept(std::string_view folded) const;
     void note_history(const Room& room, Key key, std::uint64_t before);
+    [[nodiscard]] bool waits_for_readers(Key key, const Command& command);
     [[nodiscard]] SlowPolicy slow_policy(std::string_view folded) const;
     void count_blocked();
     void hold_again(Key key, const Room& room, bool kept);
@@ -320,7 +323,7 @@ private:
     void set_seat(Key key, Key room, std::uint32_t seat);
     [[nodiscard]] static const Membership* membership_of(const Member& member, Key room);
     static void wake_producers(Room& room);
-    [[nodiscard]] std::uint32_t seconds() const;
+    [[nodiscard]] std::uint32_t seconds() const { return now_s_; }
     [[nodiscard]] static Personal& personal_of(Member& member);
     [[nodiscard]] static bool ignores(Member& member, Key other, const Member& sender);
     static void note_contact(Member& member, Key other);
@@ -367,6 +370,7 @@ private:
     std::vector<Key> handed_out_; // rooms whose runs are to be released
     std::vector<Key> crowds_;
     TimePoint now_{};
+    std::uint32_t now_s_ = 0; // the same, in whole seconds
     WallTime wall_ = 0;
     std::uint64_t last_epoch_ = 0;
     std::uint64_t guests_ = 0;

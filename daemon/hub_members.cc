@@ -347,11 +347,6 @@ void Hub::tell_contacts(const Member& member, std::string_view old) {
     }
 }
 
-std::uint32_t Hub::seconds() const {
-    return static_cast<std::uint32_t>(
-        std::chrono::duration_cast<std::chrono::seconds>(now_.time_since_epoch()).count());
-}
-
 const Membership* Hub::membership_of(const Member& member, Key room) {
     const Membership* const found =
         std::find_if(member.rooms.begin(), member.rooms.end(),

@@ -53,17 +53,15 @@ std::uint64_t Hub::publish(Room& room, Key room_key, std::string_view nick, cons
     announce(room, room_key, said, source, id);
     const std::uint64_t before = room.history.bytes_held();
     room.history.add({id, wall_, nick, speech.text, speech.action, speech.harmless});
-    note_history(room, room_key, before);
+    if (room.history.bytes_held() != before) { // most messages need no new block
+        note_history(room, room_key, before);
+    }
     ++counters_->messages_said;
     return id;
 }
 
-// Most messages need no new block. Where one does and there are more than there may be, a block of
-// whoever holds most of them goes.
+// Where there are more blocks than there may be, one goes of whoever holds most of them.
 void Hub::note_history(const Room& room, Key key, std::uint64_t before) {
-    if (room.history.bytes_held() == before) {
-        return;
-    }
     history_bytes_ += room.history.bytes_held() - before; // may be less: that wraps, and is right
     holdings_.set_history(key, room.history.bytes_held());
     while (history_bytes_ > limits_->history_total_bytes_max) {
@@ -182,10 +180,7 @@ bool Hub::is_waited_for(Key key) const {
            });
 }
 
-bool Hub::must_wait(Key key, const Command& command) {
-    if (wait_rooms_ == 0) {
-        return false;
-    }
+bool Hub::waits_for_readers(Key key, const Command& command) {
     const Member& member = members_.at(key);
     Target target;
     if (const Say* const said = std::get_if<Say>(&command); said != nullptr) {

@@ -22,6 +22,14 @@ bool begins(std::string_view whole, std::string_view so_far) {
     return so_far.size() < whole.size() && whole.starts_with(so_far);
 }
 
+/// Four bytes, big end first: one load where the compiler sees them side by side.
+std::uint32_t length_in(const char* header) {
+    const auto byte = [header](std::size_t at) {
+        return std::uint32_t{static_cast<unsigned char>(header[at])};
+    };
+    return byte(0) << 24U | byte(1) << 16U | byte(2) << 8U | byte(3);
+}
+
 bool begins_a_line(unsigned char byte) {
     return (byte >= 0x20 && byte < 0x7F) || byte == '\t' || byte == '\r' || byte == '\n' ||
            (byte >= 0xC2 && byte <= 0xF4);
@@ -102,10 +110,7 @@ Step Decoder::next_frame(std::string_view bytes) {
     if (bytes.size() < frame_header_bytes) {
         return NeedMore{frame_header_bytes};
     }
-    std::uint32_t length = 0;
-    for (const char byte : bytes.substr(0, frame_header_bytes)) {
-        length = (length << 8U) | static_cast<unsigned char>(byte);
-    }
+    const std::uint32_t length = length_in(bytes.data());
     if (length == 0) {
         return Skipped{frame_header_bytes};
     }

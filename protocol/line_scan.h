@@ -1,8 +1,8 @@
 // line_scan — finds the next byte of a line that may mean something: LF, NUL, or telnet's IAC.
 //
-// Internal to protocol/. One pass over the bytes for all three, eight at a time (Lamport, "Multiple
-// byte processing with full-word instructions", 1975). Pure, allocates nothing, reads nothing
-// behind the end.
+// Internal to protocol/. One pass over the bytes for all three, vectors of sixteen and the rest
+// eight at a time (Lamport, "Multiple byte processing with full-word instructions", 1975). Pure,
+// allocates nothing, reads nothing behind the end.
 #pragma once
 
 #include <bit>
@@ -43,12 +43,41 @@ inline constexpr std::uint64_t special_below = '\n' + 1;
            high_bits;
 }
 
+/// A vector that gcc and clang compare at once, on every processor that has such registers
+/// (GCC manual, "Vector Extensions").
+using Bytes16 = unsigned char __attribute__((vector_size(16)));
+
+/// Whether one of the `Count` vectors of bytes at `from` holds a special one.
+template <std::size_t Count>
+[[nodiscard]] bool holds_special(const char* from) {
+    Bytes16 found = {};
+    for (std::size_t index = 0; index < Count; ++index) {
+        Bytes16 bytes;
+        std::memcpy(&bytes, from + index * sizeof bytes, sizeof bytes);
+        found |= (bytes == '\n') | (bytes == 0) | (bytes == 0xFF);
+    }
+    std::uint64_t halves[2]; // NOLINT: what a vector is copied to
+    std::memcpy(halves, &found, sizeof halves);
+    return (halves[0] | halves[1]) != 0;
+}
+
+/// The first place at or behind `at` from which `Count` vectors hold a special byte, or go beyond
+/// the end.
+template <std::size_t Count>
+[[nodiscard]] std::size_t skip_vectors(std::string_view bytes, std::size_t at) {
+    constexpr std::size_t step = Count * sizeof(Bytes16);
+    while (bytes.size() - at >= step && !holds_special<Count>(bytes.data() + at)) {
+        at += step;
+    }
+    return at;
+}
+
 } // namespace line_scan_detail
 
 /// The place of the first special byte at or behind `from`; the size of `bytes` if there is none.
 [[nodiscard]] inline std::size_t find_special(std::string_view bytes, std::size_t from) {
     using namespace line_scan_detail;
-    std::size_t at = from;
+    std::size_t at = skip_vectors<1>(bytes, skip_vectors<4>(bytes, from));
     for (; bytes.size() - at >= sizeof(std::uint64_t); at += sizeof(std::uint64_t)) {
         std::uint64_t word = 0;
         std::memcpy(&word, bytes.data() + at, sizeof word);
