@@ -45,7 +45,7 @@ install uninstall:
 
 asan:
 	@$(TOOLS)/setup.sh test clang
-	@CXX=clang++ $(TOOLS)/configure.sh build-asan -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false
+	@$(TOOLS)/configure_asan.sh
 	@ninja -C build-asan
 	@meson test -C build-asan --no-rebuild --print-errorlogs --timeout-multiplier 4
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Builds every fuzz target with clang under ASan and UBSan and runs each for FUZZ_SECONDS, two at a time.
-# The corpus lives in build-fuzz/corpus and is kept between runs; a finding is written to build-fuzz/findings.
+# The corpus lives in build-asan/corpus and is kept between runs; a finding is written to build-asan/findings.
 # Names given as arguments choose targets: fuzz.sh decoder_fuzz
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${FUZZ_SECONDS:-20}
-directory=build-fuzz
-test/tools/configure_fuzz.sh
+directory=build-asan
+test/tools/configure_asan.sh
 ninja -C "$directory" fuzz
 
 if [[ $# -gt 0 ]]; then
