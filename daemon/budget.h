@@ -15,15 +15,22 @@ namespace roomd {
 class Budget {
 public:
     /// Everything is there again. `units`: for this tick.
-    void begin_tick(std::uint64_t units) { left_ = static_cast<std::int64_t>(units); }
+    void begin_tick(std::uint64_t units) {
+        left_ = static_cast<std::int64_t>(units);
+        quarter_ = left_ / 4;
+    }
 
     /// May go below nothing: work is counted when it has been done.
     void spend(std::uint64_t units) { left_ -= static_cast<std::int64_t>(units); }
 
     [[nodiscard]] bool left() const { return left_ > 0; }
 
+    /// Not even a quarter of it is left.
+    [[nodiscard]] bool nearly_spent() const { return left_ < quarter_; }
+
 private:
     std::int64_t left_ = INT64_MAX; // before the first tick of a server: no limit
+    std::int64_t quarter_ = 0;
 };
 
 } // namespace roomd

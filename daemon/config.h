@@ -59,7 +59,7 @@ struct Limits {
     std::uint32_t user_timeout_ms = 90'000;
 
     // fairness, per turn of the reactor
-    std::uint32_t accepts_per_tick_max = 128;
+    std::uint32_t accepts_per_tick_max = 32;
     // public listeners only, each for itself: 10,000 who come back are all in after 10 s
     std::uint32_t accepts_per_second_max = 1'000;
     std::uint32_t listen_backlog = 4'096;
@@ -68,7 +68,7 @@ struct Limits {
     std::uint32_t flushed_bytes_per_tick_max = 16 * 1024 * 1024; // to all; a call counts as 8 KiB
     std::uint32_t said_bytes_per_tick_max = 256 * 1024; // of all: then hand out and flush first
     std::uint32_t work_per_tick_max = 300'000;          // of all, units of 10 ns: see work.h
-    std::uint32_t reads_per_tick_max = 4 * 1024 * 1024; // of all, bytes; a call counts as 4 KiB
+    std::uint32_t reads_per_tick_max = 1024 * 1024;     // of all, bytes; a call counts as 4 KiB
 
     // rooms
     std::uint32_t rooms_per_member_max = 50;

@@ -188,6 +188,7 @@ public:
     [[nodiscard]] bool must_wait(Key key, const Command& command) {
         return wait_rooms_ > 0 && waits_for_readers(key, command);
     }
+
     /// The member's queue is (no longer) over the soft limit.
     void set_blocked(Key key, bool blocked);
     /// In a room of slow policy `wait`: there it is waited for, so it loses nothing.
@@ -323,7 +324,9 @@ private:
     void set_seat(Key key, Key room, std::uint32_t seat);
     [[nodiscard]] static const Membership* membership_of(const Member& member, Key room);
     static void wake_producers(Room& room);
+
     [[nodiscard]] std::uint32_t seconds() const { return now_s_; }
+
     [[nodiscard]] static Personal& personal_of(Member& member);
     [[nodiscard]] static bool ignores(Member& member, Key other, const Member& sender);
     static void note_contact(Member& member, Key other);

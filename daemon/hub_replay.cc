@@ -13,6 +13,9 @@ namespace {
 // With `last=N`, or nothing, of /history.
 constexpr std::uint64_t last_default = 100;
 
+// One portion: some 0.1 ms, so that a round of many who ask for much is short.
+constexpr std::uint32_t portion_bytes_max = 32 * 1024;
+
 // A portion while too much memory is pinned already: the answer goes on, and adds next to nothing.
 constexpr std::uint32_t scarce_bytes_max = 4096;
 } // namespace
@@ -80,6 +83,7 @@ bool Hub::continue_replay(Key key, std::uint32_t bytes_max) {
         }
         bytes_max = 1;
     }
+    bytes_max = std::min(bytes_max, portion_bytes_max);
     if (arena_->bytes_pinned() > limits_->pinned_bytes_max) {
         bytes_max = std::min(bytes_max, scarce_bytes_max);
     }

@@ -1,13 +1,15 @@
 #include "daemon/scheduler.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace roomd {
 
-void Scheduler::wait_turn(Key session, Share& share) {
+void Scheduler::wait_turn(Key session, Share& share, bool goes_on) {
     if (share.place == Share::Place::none) {
         share.place = Share::Place::ready;
-        ready_.push_back(session);
+        const bool had_some = goes_on || running_ == &share || share.credit < 0;
+        (had_some ? ready_ : fresh_).push_back(session);
     }
 }
 
@@ -18,20 +20,33 @@ void Scheduler::wait_to_speak(Key session, Share& share) {
     }
 }
 
-// By turns from both queues: those who may speak again do not hold up those who only ask, nor the
+// By turns from all queues: those who may speak again do not hold up those who only ask, nor the
 // other way round.
 void Scheduler::run(Turns& turns) {
+    const bool in_vain = std::exchange(ready_waited_, !ready_.empty());
+    if (in_vain && !ready_.empty() && budget_->left()) { // the last tick had time for others only
+        run_first(ready_, turns);
+    }
     while (budget_->left() && pending(turns)) {
         if (!throttled_.empty() && turns.may_speak()) {
             run_first(throttled_, turns);
         }
-        if (!ready_.empty() && budget_->left()) {
-            run_first(ready_, turns);
+        if (budget_->left()) {
+            run_next(turns);
         }
     }
 }
 
+void Scheduler::run_next(Turns& turns) {
+    if (!fresh_.empty() && (ready_.empty() || !budget_->nearly_spent())) {
+        run_first(fresh_, turns);
+    } else if (!ready_.empty()) {
+        run_first(ready_, turns);
+    }
+}
+
 void Scheduler::run_first(std::deque<Key>& queue, Turns& turns) {
+    ready_waited_ = ready_waited_ && &queue != &ready_;
     const Key key = queue.front();
     queue.pop_front();
     Share* const share = turns.share_of(key);

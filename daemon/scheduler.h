@@ -1,14 +1,17 @@
 // Scheduler — whose input is looked at next, by deficit round robin (Shreedhar, Varghese 1995).
 //
 // Owned by the Server, on a Budget that outlives it. Sessions with input that has to wait stand in
-// one of two queues, first in, first out:
+// one of three queues, first in, first out:
 //
-//   ready      they have used their share of this tick, or the tick has nothing left
+//   fresh      they have just begun to ask: this is their first turn
+//   ready      they have had a turn, or a share of this tick, and want more
 //   throttled  they have something to say, and what was said before has to be sent first
 //
-// A turn adds `quantum` to a session's credit; it runs commands while the credit lasts, and goes to
-// the end of the queue if there is more. So whoever is alone gets the whole budget, and among many
-// each gets the same share, however much it has sent. While anybody waits, a newcomer waits behind:
+// Fresh ones go first, but for a quarter of each tick: so whoever asks little waits for others who
+// do, and not for a round of all who want more (as new and old flows in RFC 8290, FQ-CoDel). A turn
+// adds `quantum` to a session's credit; it runs commands while the credit lasts, and goes to the
+// end of the queue if there is more. So whoever is alone gets the whole budget, and among many each
+// gets the same share, however much it has sent. While anybody waits, a newcomer waits behind:
 // nobody overtakes by being named first by the kernel.
 //
 // Knows sessions by key only; never reads or parses itself. A key whose session has gone is passed
@@ -62,7 +65,7 @@ public:
     /// Whether this session may run another command now. If not, it has to wait_turn(). O(1).
     [[nodiscard]] bool admits(Share& share, std::uint32_t tick) {
         if (running_ != &share) {
-            if (share.place != Share::Place::none || !ready_.empty()) {
+            if (share.place != Share::Place::none || !ready_.empty() || !fresh_.empty()) {
                 return false;
             }
             // Nobody waits: a tick's first share is had at once, where the kernel has named it.
@@ -80,8 +83,9 @@ public:
         share.credit -= static_cast<std::int32_t>(units);
     }
 
-    /// To the end of the queue. It must hold its input until its turn. No-op if it waits already.
-    void wait_turn(Key session, Share& share);
+    /// To the end of a queue. It must hold its input until its turn. No-op if it waits already.
+    /// `goes_on`: what waits is the rest of what it has asked before.
+    void wait_turn(Key session, Share& share, bool goes_on = false);
     void wait_to_speak(Key session, Share& share);
 
     /// Whether this session may say something now. If not, it has to wait_to_speak(). O(1).
@@ -95,17 +99,20 @@ public:
 
     /// Somebody could run in the next tick.
     [[nodiscard]] bool pending(const Turns& turns) const {
-        return !ready_.empty() || (!throttled_.empty() && turns.may_speak());
+        return !fresh_.empty() || !ready_.empty() || (!throttled_.empty() && turns.may_speak());
     }
 
 private:
+    void run_next(Turns& turns);
     void run_first(std::deque<Key>& queue, Turns& turns);
 
     Budget* budget_;
+    std::deque<Key> fresh_;
     std::deque<Key> ready_;
     std::deque<Key> throttled_;
     const Share* running_ = nullptr; // whose turn it is
     bool running_speaker_ = false;   // it comes from those who waited to speak
+    bool ready_waited_ = false;      // in this tick none of them has had a turn yet
 };
 
 } // namespace roomd

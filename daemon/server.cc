@@ -144,6 +144,7 @@ void Server::begin_tick() {
     // While memory is scarce no more is read than there is room for.
     const std::uint64_t room = std::max(memory_.headroom(), std::uint64_t{BlockPool::block_bytes});
     host_.read_cost_left = static_cast<std::int64_t>(std::min(reads, room));
+    host_.first_read_cost_left = static_cast<std::int64_t>(reads * 2);
     share_out_answers();
 }
 

@@ -178,7 +178,7 @@ void Session::on_flushed(Stream& stream) {
     const bool answers_read = output.own_bytes() < server_->reply_bytes_max() / 2;
     if (member_ && answers_read) {
         if (server_->hub().replaying(member_)) {
-            server_->scheduler().wait_turn(key_, share_); // the next portion is work, too
+            server_->scheduler().wait_turn(key_, share_, true); // the next portion is work, too
         } else if (stream.reading_paused() && hold_ != Hold::room) {
             go_on();
         }

@@ -11,7 +11,7 @@ namespace roomd {
 namespace {
 // A herd of timers with one deadline (a restart's first minute) must not hold up the sockets: what
 // does not fit fires in the next tick, which does not sleep.
-constexpr std::size_t timers_per_tick_max = 1024;
+constexpr std::size_t timers_per_tick_max = 256;
 } // namespace
 
 EventLoop::EventLoop() : now_(sys::monotonic_now()), ended_(now_) {}

@@ -15,6 +15,9 @@ constexpr std::size_t blocks_kept_max = 8;
 // copy a read, a busy one gets a whole block for the price of a partial message.
 constexpr std::uint32_t carry_bytes_max = 1024;
 
+// A ring that so much has filled gets a block at once: much has come, and more is there.
+constexpr std::uint32_t doubled_bytes_max = 4096;
+
 std::unique_ptr<std::byte[]> allocate(std::uint32_t bytes) {
     return std::make_unique_for_overwrite<std::byte[]>(bytes);
 }
@@ -40,8 +43,11 @@ void RingBuffer::make_room(BlockPool& pool) {
     if (capacity_ < BlockPool::block_bytes && size_ <= carry_bytes_max) {
         move_to(pool.take(), BlockPool::block_bytes, pool);
     } else if (size_ == capacity_) {
-        const std::uint32_t doubled = std::max(capacity_ * 2, capacity_min);
+        std::uint32_t doubled = std::max(capacity_ * 2, capacity_min);
         assert(doubled > capacity_);
+        if (doubled > doubled_bytes_max) {
+            doubled = std::max(doubled, BlockPool::block_bytes);
+        }
         move_to(doubled == BlockPool::block_bytes ? pool.take() : allocate(doubled), doubled, pool);
     } else if (head_ > 0 && size_ <= carry_bytes_max && head_ + size_ <= capacity_) {
         // Half a message behind many whole ones goes to the front: so the next read is one piece,

@@ -61,26 +61,34 @@ void Stream::read() {
     std::size_t budget = host_->read_bytes_per_tick_max;
     while (readable_ && state_ == State::open && !reading_paused_ && !input_pending_ &&
            !input_ended_) {
-        if (budget == 0 || host_->read_cost_left <= 0) {
+        const bool first = host_->read_cost_left <= 0;
+        const std::size_t most = read_bytes_now(budget);
+        if (most == 0) {
             host_->loop.again(key_, Ready::readable);
             break;
         }
+        std::int64_t& cost_left = first ? host_->first_read_cost_left : host_->read_cost_left;
         input_.make_room(host_->blocks);
-        const std::array<iovec, 2> pieces = input_.writable();
+        std::array<iovec, 2> pieces = input_.writable();
+        const bool one_piece = pieces[1].iov_len == 0 || pieces[0].iov_len >= most;
+        pieces[0].iov_len = std::min(pieces[0].iov_len, most);
+        pieces[1].iov_len = std::min(pieces[1].iov_len, most - pieces[0].iov_len);
         const IoResult result =
-            sys::read_some(fd_.get(), std::span(pieces).first(pieces[1].iov_len == 0 ? 1 : 2));
+            sys::read_some(fd_.get(), std::span(pieces).first(one_piece ? 1 : 2));
         ++host_->read_calls;
-        host_->read_cost_left -= StreamHost::read_call_cost;
+        cost_left -= StreamHost::read_call_cost;
         switch (result.status) {
         case IoStatus::ok:
             host_->bytes_read += result.bytes;
-            host_->read_cost_left -= static_cast<std::int64_t>(result.bytes);
+            cost_left -= static_cast<std::int64_t>(result.bytes);
             input_.commit(result.bytes);
-            budget -= std::min(budget, result.bytes);
+            put_off_ = first && result.bytes == most;
+            budget = first ? 0 : budget - std::min(budget, result.bytes);
             owner_->on_input(*this);
             break;
         case IoStatus::would_block:
             readable_ = false;
+            put_off_ = false;
             break;
         case IoStatus::end:
             end_input();
@@ -97,6 +105,16 @@ void Stream::read() {
     if (state_ != State::closed) {
         input_.settle(host_->blocks);
     }
+}
+
+// From what the tick has left; else, once, from what it keeps for those who have waited for
+// nothing.
+std::size_t Stream::read_bytes_now(std::size_t budget) {
+    if (budget > 0 && host_->read_cost_left > 0) {
+        return SIZE_MAX; // as much as there is room for
+    }
+    const bool fresh = budget == host_->read_bytes_per_tick_max && !put_off_;
+    return fresh && host_->first_read_cost_left > 0 ? StreamHost::first_read_bytes : 0;
 }
 
 void Stream::end_input() {
@@ -120,10 +138,10 @@ void Stream::read_and_discard() {
         const std::array<iovec, 2> pieces = input_.writable();
         const IoResult result = sys::read_some(fd_.get(), std::span(pieces).first(1));
         ++host_->read_calls;
+        host_->read_cost_left -= StreamHost::read_call_cost;
         switch (result.status) {
         case IoStatus::ok:
             host_->bytes_read += result.bytes;
-            host_->read_cost_left -= StreamHost::read_call_cost;
             host_->read_cost_left -= static_cast<std::int64_t>(result.bytes);
             budget -= std::min(budget, result.bytes);
             break;
@@ -172,6 +190,8 @@ void Stream::close_now(StreamEnd end) {
         return;
     }
     state_ = State::closed;
+    host_->read_cost_left -= StreamHost::close_cost;
+    host_->first_read_cost_left -= StreamHost::close_cost;
     host_->loop.forget(key_, fd_.get());
     key_ = {};
     host_->flush_list.remove(*this);

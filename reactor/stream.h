@@ -86,7 +86,13 @@ struct StreamHost {
     /// What may still be read in this tick, over all streams: bytes, and read_call_cost for each
     /// call. The owner fills it up; who finds it spent is read in the next tick, before others.
     std::int64_t read_cost_left = INT64_MAX;
+    /// The same beside it, for one read of first_read_bytes by each stream that has not been put
+    /// off: who sends little does not wait for the many who have sent much.
+    std::int64_t first_read_cost_left = 0;
+    static constexpr std::size_t first_read_bytes = 4096;
     static constexpr std::int64_t read_call_cost = 4096;
+    /// What closing a stream takes of both: most is read once more before it is closed.
+    static constexpr std::int64_t close_cost = 8192;
     std::string scratch = {}; // for notices
     // counters
     std::uint64_t bytes_read = 0;
@@ -206,6 +212,8 @@ private:
     void write_failed(const IoResult& failure);
     void dirty(Urgency urgency);
     void resolve_notices();
+    /// How many bytes may be read now, of `budget`; 0: later.
+    [[nodiscard]] std::size_t read_bytes_now(std::size_t budget);
     /// One call's worth. False: no more for now.
     [[nodiscard]] bool write_once(std::size_t budget, std::size_t& written);
 
@@ -216,6 +224,7 @@ private:
     bool blocked_ : 1 = false;       // the last write met would_block
     bool writable_ : 1 = false;      // an edge came since
     bool readable_ : 1 = false;      // an edge came and would_block has not been met since
+    bool put_off_ : 1 = false;       // sends more than a first read, and waits for its turn
     bool input_pending_ : 1 = false; // the owner has not been shown all of input_
     bool reading_paused_ : 1 = false;
     bool input_ended_ : 1 = false;

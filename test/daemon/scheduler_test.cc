@@ -150,6 +150,33 @@ TEST_CASE("Scheduler: one command behind a crowd is run in the crowd's next roun
     CHECK(ticks <= 5);
 }
 
+TEST_CASE("Scheduler: who asks little does not wait for a round of thousands who want more") {
+    Crowd crowd(100'000);
+    for (int number = 0; number < 3'000; ++number) {
+        crowd.look(crowd.add(1'000'000, 100));
+    }
+    for (int tick = 0; tick < 100; ++tick) { // all of them have had their first turn
+        crowd.end_tick();
+    }
+    const Key quiet = crowd.add(1, 100);
+    crowd.look(quiet);
+    crowd.end_tick();
+    CHECK(crowd.done(quiet) == 1);
+}
+
+TEST_CASE("Scheduler: those who ask for the first time do not starve those who want more") {
+    Crowd crowd(2'000); // one turn a tick
+    const Key more = crowd.add(1'000, 100);
+    crowd.look(more);
+    crowd.end_tick();
+    for (int tick = 0; tick < 40; ++tick) {
+        crowd.look(crowd.add(1'000, 100));
+        crowd.look(crowd.add(1'000, 100));
+        crowd.end_tick();
+    }
+    CHECK(crowd.done(more) > 20);
+}
+
 TEST_CASE("Scheduler: a newcomer is not overtaken by those who come each tick") {
     Crowd crowd(2'000);
     const Key first = crowd.add(100, 100);

@@ -91,6 +91,40 @@ TEST_CASE("Stream: one who floods does not keep another from being heard in the 
     }
 }
 
+TEST_CASE("Stream: who sends little is read in a tick that others have used up") {
+    StreamWorld world;
+    Wire flood(world, Medium::unix_socket);
+    Wire person(world, Medium::unix_socket);
+    const auto tick = [&](std::int64_t for_all, std::int64_t for_first_reads) {
+        world.host.read_cost_left = for_all;
+        world.host.first_read_cost_left = for_first_reads;
+        world.ticks(1);
+    };
+    tick(0, 1 << 20);
+    flood.peer.say(std::string(40'000, 'x'));
+    person.peer.say("hello");
+    tick(0, 1 << 20);
+    CHECK(flood.ear.heard.size() == StreamHost::first_read_bytes);
+    CHECK(person.ear.heard == "hello");
+    for (int count = 0; count < 3; ++count) { // the flood has had its first read, and has more
+        person.peer.say("!");
+        flood.peer.say("x");
+        tick(0, 1 << 20);
+    }
+    CHECK(flood.ear.heard.size() == StreamHost::first_read_bytes);
+    CHECK(person.ear.heard == "hello!!!");
+    person.peer.say("?");
+    tick(0, 0);
+    CHECK(person.ear.heard == "hello!!!");
+    CHECK_FALSE(world.would_sleep());
+    tick(1 << 20, 0);
+    CHECK(flood.ear.heard.size() == 40'003);
+    CHECK(person.ear.heard == "hello!!!?");
+    flood.peer.say("y"); // it has caught up: what it says next is its first again
+    tick(0, 1 << 20);
+    CHECK(flood.ear.heard.back() == 'y');
+}
+
 TEST_CASE("Stream: nothing is read while paused, and all of it after, without a new edge") {
     for (const Medium medium : media) {
         StreamWorld world;

@@ -34,12 +34,12 @@ struct Role {
     std::size_t burst_max = 4; // commands in one turn
     Instant turn_pause_max = 300 * millisecond;
     Pace pace;
-    unsigned stalls = 0;              // per mille of turns
-    Instant patience = 30 * second;   // how long the daemon tries to get rid of the last answers
-    bool may_be_refused = false;      // descriptors or connections are scarce in this world
-    bool restless = false;            // comes and goes all the time
-    bool pastes = false;              // says a great deal at once now and then
-    bool may_be_limited = false;      // a stranger: rates apply
+    unsigned stalls = 0;            // per mille of turns
+    Instant patience = 30 * second; // how long the daemon tries to get rid of the last answers
+    bool may_be_refused = false;    // descriptors or connections are scarce in this world
+    bool restless = false;          // comes and goes all the time
+    bool pastes = false;            // says a great deal at once now and then
+    bool may_be_limited = false;    // a stranger: rates apply
     Instant steady = 0; // takes a little all the time, a third of the kernel's buffer in so long
 };
 
