@@ -66,9 +66,10 @@ public:
     LongAnswer& operator=(const LongAnswer&) = delete;
     LongAnswer(LongAnswer&&) = delete;
     LongAnswer& operator=(LongAnswer&&) = delete;
-    /// Appends some `bytes_max` bytes in `dialect`; false: that was the last of it. Until then it
-    /// appends something.
-    virtual bool write_more(std::string& out, Dialect dialect, std::uint32_t bytes_max) = 0;
+    /// Appends some `bytes_max` bytes in `dialect`, and adds to `units` (work.h) what it has done;
+    /// false: that was the last of it. Until then it appends something.
+    virtual bool write_more(std::string& out, Dialect dialect, std::uint32_t bytes_max,
+                            std::uint64_t& units) = 0;
 };
 
 using Answer = std::variant<Replay, Listing, std::unique_ptr<LongAnswer>>;

@@ -98,8 +98,7 @@ bool Hub::continue_replay(Key key, std::uint32_t bytes_max) {
         more = go_on(member, *list, bytes_max);
     } else {
         more = std::get<std::unique_ptr<LongAnswer>>(answer)->write_more(portion_, member.dialect,
-                                                                         bytes_max);
-        work_ += work::encode(portion_.size()) * work::list_item;
+                                                                         bytes_max, work_);
     }
     if (!portion_.empty()) {
         member.recipient->deliver(portion_);

@@ -14,13 +14,18 @@ class ConnsAnswer final : public LongAnswer {
 public:
     explicit ConnsAnswer(Server& server) : server_(&server) {}
 
-    bool write_more(std::string& out, Dialect dialect, std::uint32_t bytes_max) override {
+    bool write_more(std::string& out, Dialect dialect, std::uint32_t bytes_max,
+                    std::uint64_t& units) override {
+        std::uint32_t lines = 0;
         for (; next_ < server_->connection_slots(); ++next_) {
-            if (out.size() >= bytes_max) {
+            if (out.size() >= bytes_max || lines == lines_max) {
                 return true;
             }
+            ++units;
             if (const std::string line = server_->connection_line(next_); !line.empty()) {
                 encode(out, dialect, DebugLine{"conn", line});
+                units += line_units;
+                ++lines;
                 ++count_;
             }
         }
@@ -29,6 +34,10 @@ public:
     }
 
 private:
+    static constexpr std::uint32_t lines_max = 64;
+    // The kernel is asked for the address, and a dozen numbers become text: some 6 us.
+    static constexpr std::uint64_t line_units = 600;
+
     Server* server_;
     std::uint32_t next_ = 0;
     std::uint64_t count_ = 0;
@@ -36,9 +45,26 @@ private:
 
 // A hundred numbers become text: some 15 us.
 constexpr std::uint64_t stats_units = 1'500;
+
+// Nothing is different afterwards but what has been answered.
+bool only_asks(const Command& command) {
+    return std::visit(
+        [](const auto& typed) {
+            using T = std::decay_t<decltype(typed)>;
+            return std::is_same_v<T, Who> || std::is_same_v<T, Rooms> ||
+                   std::is_same_v<T, History> || std::is_same_v<T, Ping> ||
+                   std::is_same_v<T, Stats> || std::is_same_v<T, Help> ||
+                   std::is_same_v<T, Ignores> || std::is_same_v<T, Conns>;
+        },
+        command);
+}
+
 } // namespace
 
 Session::Next Session::run(const Command& command, bool harmless) {
+    if (stream_.broken() && only_asks(command)) {
+        return Next::go_on; // nobody is there to be answered; what it said is still heard
+    }
     if (!permitted(command)) {
         return Next::go_on;
     }

@@ -370,6 +370,28 @@ TEST_CASE("Session: who has said all it wanted may read the rest slowly, if it r
     CHECK(slow.has("bye end"));
 }
 
+TEST_CASE("Session: what somebody who has gone has asked costs nobody its answers") {
+    ServerWorld world;
+    world.listen_unix("room=lobby");
+    world.config.limits.work_per_tick_max = 2'000; // one /stats
+    world.config.limits.reply_bytes_max = 64 << 20;
+    world.start();
+    Client ann = world.program("ann", "lobby");
+    Client ben = world.program("ben", "lobby");
+    constexpr int count = 400;
+    std::string questions;
+    for (int number = 0; number < count; ++number) {
+        encode_payload(questions, Framing::frame, "/stats");
+    }
+    encode_payload(questions, Framing::frame, "last words");
+    REQUIRE(ann.peer.say(questions) == questions.size());
+    const std::uint64_t before = world.loop.ticks();
+    ann.peer.vanish();
+    REQUIRE(world.until([&] { return ben.has("part lobby ann "); }));
+    CHECK(ben.has("msg lobby 1 ")); // what it said before is heard
+    CHECK(world.loop.ticks() - before < count / 4);
+}
+
 TEST_CASE("Session: who asks and does not read is not answered further, until it reads") {
     ServerWorld world;
     world.listen_unix("room=lobby");
