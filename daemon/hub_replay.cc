@@ -101,6 +101,7 @@ bool Hub::continue_replay(Key key, std::uint32_t bytes_max) {
                                                                          bytes_max, work_);
     }
     if (!portion_.empty()) {
+        work_ += work::hand_over(portion_.size());
         member.recipient->deliver(portion_);
     }
     if (!more) {
