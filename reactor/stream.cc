@@ -67,22 +67,11 @@ void Stream::read() {
             host_->loop.again(key_, Ready::readable);
             break;
         }
-        std::int64_t& cost_left = first ? host_->first_read_cost_left : host_->read_cost_left;
-        input_.make_room(host_->blocks);
-        std::array<iovec, 2> pieces = input_.writable();
-        const bool one_piece = pieces[1].iov_len == 0 || pieces[0].iov_len >= most;
-        pieces[0].iov_len = std::min(pieces[0].iov_len, most);
-        pieces[1].iov_len = std::min(pieces[1].iov_len, most - pieces[0].iov_len);
         const IoResult result =
-            sys::read_some(fd_.get(), std::span(pieces).first(one_piece ? 1 : 2));
-        ++host_->read_calls;
-        cost_left -= StreamHost::read_call_cost;
+            read_once(most, first ? host_->first_read_cost_left : host_->read_cost_left);
         switch (result.status) {
         case IoStatus::ok:
-            host_->bytes_read += result.bytes;
-            cost_left -= static_cast<std::int64_t>(result.bytes);
-            input_.commit(result.bytes);
-            put_off_ = first && result.bytes == most;
+            put_off_ = result.bytes == most; // never where there is no bound
             budget = first ? 0 : budget - std::min(budget, result.bytes);
             owner_->on_input(*this);
             break;
@@ -109,12 +98,29 @@ void Stream::read() {
 
 // From what the tick has left; else, once, from what it keeps for those who have waited for
 // nothing.
-std::size_t Stream::read_bytes_now(std::size_t budget) {
+std::size_t Stream::read_bytes_now(std::size_t budget) const {
     if (budget > 0 && host_->read_cost_left > 0) {
         return SIZE_MAX; // as much as there is room for
     }
     const bool fresh = budget == host_->read_bytes_per_tick_max && !put_off_;
     return fresh && host_->first_read_cost_left > 0 ? StreamHost::first_read_bytes : 0;
+}
+
+IoResult Stream::read_once(std::size_t most, std::int64_t& cost_left) {
+    input_.make_room(host_->blocks);
+    std::array<iovec, 2> pieces = input_.writable();
+    pieces[0].iov_len = std::min(pieces[0].iov_len, most);
+    pieces[1].iov_len = std::min(pieces[1].iov_len, most - pieces[0].iov_len);
+    const IoResult result =
+        sys::read_some(fd_.get(), std::span(pieces).first(pieces[1].iov_len == 0 ? 1 : 2));
+    ++host_->read_calls;
+    cost_left -= StreamHost::read_call_cost;
+    if (result.status == IoStatus::ok) {
+        host_->bytes_read += result.bytes;
+        cost_left -= static_cast<std::int64_t>(result.bytes);
+        input_.commit(result.bytes);
+    }
+    return result;
 }
 
 void Stream::end_input() {

@@ -213,7 +213,9 @@ private:
     void dirty(Urgency urgency);
     void resolve_notices();
     /// How many bytes may be read now, of `budget`; 0: later.
-    [[nodiscard]] std::size_t read_bytes_now(std::size_t budget);
+    [[nodiscard]] std::size_t read_bytes_now(std::size_t budget) const;
+    /// At most `most` bytes, at the cost of that budget.
+    [[nodiscard]] IoResult read_once(std::size_t most, std::int64_t& cost_left);
     /// One call's worth. False: no more for now.
     [[nodiscard]] bool write_once(std::size_t budget, std::size_t& written);
 
