@@ -33,13 +33,15 @@ void check_event(const Event& event, std::string_view text) {
     for (std::size_t index = 0; index < Dialect::count; ++index) {
         const Dialect dialect = Dialect::at(index);
         std::string out;
+        // Before the first payload of a connection a byte order mark is left out: this is none.
+        encode_payload(out, dialect.framing, "first");
         encode(out, dialect, event);
         const std::vector<std::string> found = test::decode(dialect.framing, limits, out);
-        fuzz::check(found.size() <= 1);
-        if (found.empty()) {
+        fuzz::check(found.size() == 1 || found.size() == 2);
+        if (found.size() == 1) {
             continue;
         }
-        const std::string_view payload = std::string_view{found.front()}.substr(1);
+        const std::string_view payload = std::string_view{found.back()}.substr(1);
         fuzz::check(check_text(payload).valid);
         if (dialect.framing == Framing::line) {
             fuzz::check(test::shows_nothing_hidden(payload));
