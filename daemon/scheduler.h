@@ -34,9 +34,9 @@ namespace roomd {
 struct Share {
     enum class Place : std::uint8_t { none, ready, throttled };
 
-    std::uint32_t tick = 0;  // the one in which it has had a share without waiting
-    std::int32_t credit = 0; // units it may still spend; below zero: its last command cost more
-    Place place = Place::none;
+    std::uint32_t tick = 0;    // the one in which it has had a share without waiting
+    std::int32_t credit = 0;   // units it may still spend; below zero: its last command cost more
+    Place place = Place::none; // `ready`: in one of the two queues, fresh or ready
 };
 
 /// Whom the scheduler asks.

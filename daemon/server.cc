@@ -144,7 +144,8 @@ void Server::begin_tick() {
     // While memory is scarce no more is read than there is room for.
     const std::uint64_t room = std::max(memory_.headroom(), std::uint64_t{BlockPool::block_bytes});
     host_.read_cost_left = static_cast<std::int64_t>(std::min(reads, room));
-    // Those who send little are heard even then: some 32 to 64 first reads a tick.
+    // A first read takes some 15 us, less than it counts. Those who send little are heard even
+    // where nothing is left: some 32 to 64 of them a tick.
     constexpr std::uint64_t first_reads_min = 256 * 1024;
     host_.first_read_cost_left =
         static_cast<std::int64_t>(std::min(reads * 2, std::max(room, first_reads_min)));

@@ -35,14 +35,14 @@ void EventLoop::forget(Key key, int fd) {
     }
 }
 
-void EventLoop::again(Key key, Ready ready) {
+void EventLoop::requeue(std::vector<Key>& list, Key key, Ready ready) {
     Watcher* const* const found = watchers_.find(key);
     if (found == nullptr) {
         return;
     }
     Watcher& watcher = **found;
     if (watcher.requeued.ready_ == Ready::none) {
-        requeued_.push_back(key);
+        list.push_back(key);
     }
     watcher.requeued.ready_ = watcher.requeued.ready_ | ready;
 }
@@ -74,7 +74,8 @@ void EventLoop::tick(std::optional<Duration> longest) {
     const std::span<const Edge> edges = poller_.wait(time_to_wait(longest));
     now_ = sys::monotonic_now();
     ++ticks_;
-    take_requeued(); // what is requeued from here on waits for the next tick
+    take_requeued(left_out_); // what is requeued from here on waits for the next tick
+    take_requeued(requeued_);
     // First those whom the tick before has left out, then those whom the kernel names: otherwise
     // newcomers could use up each tick's budgets, and the same ones be left out each time.
     for (const Edge& edge : running_) {
@@ -89,7 +90,7 @@ void EventLoop::tick(std::optional<Duration> longest) {
 }
 
 std::optional<Duration> EventLoop::time_to_wait(std::optional<Duration> longest) {
-    if (busy_ || stopping_ || !requeued_.empty()) {
+    if (busy_ || stopping_ || !left_out_.empty() || !requeued_.empty()) {
         return Duration::zero();
     }
     const std::optional<TimePoint> deadline = timers_.next();
@@ -108,14 +109,14 @@ void EventLoop::dispatch(const Edge& edge) {
     }
 }
 
-void EventLoop::take_requeued() {
-    for (const Key key : requeued_) {
+void EventLoop::take_requeued(std::vector<Key>& list) {
+    for (const Key key : list) {
         Watcher* const* const found = watchers_.find(key);
         if (found != nullptr) {
             running_.push_back({key, std::exchange((*found)->requeued.ready_, Ready::none)});
         }
     }
-    requeued_.clear();
+    list.clear();
 }
 
 } // namespace roomd

@@ -73,7 +73,11 @@ public:
     /// Calls on_ready(ready) in the next tick, without the kernel: a budget ran out before
     /// would_block, or reading was resumed. Several calls for one key are one, with the bits
     /// together. O(1).
-    void again(Key key, Ready ready);
+    void again(Key key, Ready ready) { requeue(requeued_, key, ready); }
+
+    /// The same for a watcher that has found this tick's budget spent by others: in the next tick
+    /// it comes before those of again(), or these would spend that one, too.
+    void again_first(Key key, Ready ready) { requeue(left_out_, key, ready); }
 
     /// Fires once, not before `delay` has passed since now(). O(log n).
     [[nodiscard]] TimerKey after(Duration delay, Timed& timed);
@@ -113,11 +117,13 @@ public:
 private:
     [[nodiscard]] std::optional<Duration> time_to_wait(std::optional<Duration> longest);
     void dispatch(const Edge& edge);
-    void take_requeued();
+    void requeue(std::vector<Key>& list, Key key, Ready ready);
+    void take_requeued(std::vector<Key>& list);
 
     Poller poller_;
     SlotMap<Watcher*> watchers_;
     TimerHeap timers_;
+    std::vector<Key> left_out_; // by others; they come first
     std::vector<Key> requeued_;
     std::vector<Edge> running_; // the requeued of this tick; kept for its capacity
     TickEnd* hook_ = nullptr;

@@ -15,7 +15,7 @@ constexpr std::size_t blocks_kept_max = 8;
 // copy a read, a busy one gets a whole block for the price of a partial message.
 constexpr std::uint32_t carry_bytes_max = 1024;
 
-// A ring that so much has filled gets a block at once: much has come, and more is there.
+// Beyond this it gets a block at once: what has filled so much (a stream's first read) has more.
 constexpr std::uint32_t doubled_bytes_max = 4096;
 
 std::unique_ptr<std::byte[]> allocate(std::uint32_t bytes) {

@@ -52,7 +52,7 @@ public:
     static constexpr std::uint32_t capacity_min = 64;
 
     /// Makes room for at least one byte, in practice for a good read: borrows a block when little
-    /// is held, doubles when full. Amortised O(1) a byte.
+    /// is held, or when more than 2 KiB have filled it; doubles otherwise. Amortised O(1) a byte.
     void make_room(BlockPool& pool);
 
     /// The free space, in order; the second piece may be empty. Valid until the next non-const

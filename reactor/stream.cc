@@ -64,7 +64,7 @@ void Stream::read() {
         const bool first = host_->read_cost_left <= 0;
         const std::size_t most = read_bytes_now(budget);
         if (most == 0) {
-            host_->loop.again(key_, Ready::readable);
+            put_off(budget);
             break;
         }
         const IoResult result =
@@ -106,6 +106,15 @@ std::size_t Stream::read_bytes_now(std::size_t budget) const {
     return fresh && host_->first_read_cost_left > 0 ? StreamHost::first_read_bytes : 0;
 }
 
+// To the next tick: behind those who have not been read at all in this one, if it has been.
+void Stream::put_off(std::size_t budget) {
+    if (budget == host_->read_bytes_per_tick_max) {
+        host_->loop.again_first(key_, Ready::readable);
+    } else {
+        host_->loop.again(key_, Ready::readable);
+    }
+}
+
 IoResult Stream::read_once(std::size_t most, std::int64_t& cost_left) {
     input_.make_room(host_->blocks);
     std::array<iovec, 2> pieces = input_.writable();
@@ -138,7 +147,7 @@ void Stream::read_and_discard() {
     input_.make_room(host_->blocks);
     while (readable_ && !input_ended_ && state_ != State::closed) {
         if (budget == 0 || host_->read_cost_left <= 0) {
-            host_->loop.again(key_, Ready::readable);
+            put_off(budget);
             break;
         }
         const std::array<iovec, 2> pieces = input_.writable();

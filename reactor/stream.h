@@ -84,7 +84,8 @@ struct StreamHost {
     std::uint32_t read_bytes_per_tick_max = 64 * 1024;
     std::uint32_t flush_bytes_per_tick_max = 256 * 1024;
     /// What may still be read in this tick, over all streams: bytes, and read_call_cost for each
-    /// call. The owner fills it up; who finds it spent is read in the next tick, before others.
+    /// call. The owner fills it up; who finds it spent is read in the next tick, before those who
+    /// were read in this one.
     std::int64_t read_cost_left = INT64_MAX;
     /// The same beside it, for one read of first_read_bytes by each stream that has not been put
     /// off: who sends little does not wait for the many who have sent much.
@@ -214,6 +215,7 @@ private:
     void resolve_notices();
     /// How many bytes may be read now, of `budget`; 0: later.
     [[nodiscard]] std::size_t read_bytes_now(std::size_t budget) const;
+    void put_off(std::size_t budget);
     /// At most `most` bytes, at the cost of that budget.
     [[nodiscard]] IoResult read_once(std::size_t most, std::int64_t& cost_left);
     /// One call's worth. False: no more for now.

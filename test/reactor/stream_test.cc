@@ -125,6 +125,30 @@ TEST_CASE("Stream: who sends little is read in a tick that others have used up")
     CHECK(flood.ear.heard.back() == 'y');
 }
 
+TEST_CASE("Stream: those who never stop sending are read by turns where a tick has time for few") {
+    StreamWorld world;
+    std::array<std::unique_ptr<Wire>, 4> floods;
+    for (std::unique_ptr<Wire>& flood : floods) {
+        flood = std::make_unique<Wire>(world, Medium::unix_socket);
+    }
+    world.host.read_bytes_per_tick_max = 4'096;
+    for (int count = 0; count < 40; ++count) {
+        for (const std::unique_ptr<Wire>& flood : floods) {
+            static_cast<void>(flood->peer.say(std::string(65'536, 'x'))); // what the kernel takes
+        }
+        world.host.read_cost_left = 1; // one of them
+        world.ticks(1);
+    }
+    std::size_t least = SIZE_MAX;
+    std::size_t most = 0;
+    for (const std::unique_ptr<Wire>& flood : floods) {
+        least = std::min(least, flood->ear.heard.size());
+        most = std::max(most, flood->ear.heard.size());
+    }
+    CHECK(least > 0);
+    CHECK(most <= 2 * least);
+}
+
 TEST_CASE("Stream: nothing is read while paused, and all of it after, without a new edge") {
     for (const Medium medium : media) {
         StreamWorld world;
