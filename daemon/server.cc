@@ -146,7 +146,7 @@ void Server::begin_tick() {
     host_.read_cost_left = static_cast<std::int64_t>(std::min(reads, room));
     // A first read takes some 15 us, less than it counts. Those who send little are heard even
     // where nothing is left: some 32 to 64 of them a tick.
-    constexpr std::uint64_t first_reads_min = 256 * 1024;
+    constexpr std::uint64_t first_reads_min = std::uint64_t{256} * 1024;
     host_.first_read_cost_left =
         static_cast<std::int64_t>(std::min(reads * 2, std::max(room, first_reads_min)));
     share_out_answers();
