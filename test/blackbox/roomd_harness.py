@@ -305,7 +305,10 @@ class Client:
         accepts = last if callable(last) else lambda payload: payload == last
         heard = []
         while True:
-            payload = self.receive()
+            try:
+                payload = self.receive()
+            except TimeoutError:
+                raise AssertionError(f"nothing more came after {heard[-20:]}") from None
             if payload is None:
                 raise AssertionError(f"the stream ended, having said {heard[-20:]}")
             heard.append(payload)
@@ -315,6 +318,16 @@ class Client:
 
     def await_one(self, last):
         return self.collect(last)[-1]
+
+    def await_each(self, *ends):
+        """Payloads that end so, in any order: what several connections send has no order among them."""
+        missing = set(ends)
+
+        def last(payload):
+            missing.difference_update([end for end in missing if payload.endswith(end)])
+            return not missing
+
+        return self.collect(last)
 
     def ask(self, command, answer):
         """Sends, and skips what comes until something that begins with `answer`."""
