@@ -30,6 +30,22 @@ std::uint32_t length_in(const char* header) {
     return byte(0) << 24U | byte(1) << 16U | byte(2) << 8U | byte(3);
 }
 
+/// U+FEFF, or what may become it.
+std::optional<Step> mark_at_front(std::string_view bytes) {
+    if (begins(byte_order_mark, bytes)) {
+        return NeedMore{bytes.size() + 1};
+    }
+    if (bytes.starts_with(byte_order_mark)) {
+        return Skipped{byte_order_mark.size()};
+    }
+    return std::nullopt;
+}
+
+/// LF, or CR NUL as telnet writes a carriage return (RFC 854).
+bool is_line_end(std::string_view bytes, std::size_t at) {
+    return bytes[at] == '\n' || (bytes[at] == '\0' && at > 0 && bytes[at - 1] == '\r');
+}
+
 bool begins_a_line(unsigned char byte) {
     return (byte >= 0x20 && byte < 0x7F) || byte == '\t' || byte == '\r' || byte == '\n' ||
            (byte >= 0xC2 && byte <= 0xF4);
@@ -61,11 +77,8 @@ Step Decoder::next(std::string_view bytes) {
 }
 
 Step Decoder::detect(std::string_view bytes) {
-    if (begins(byte_order_mark, bytes)) {
-        return NeedMore{bytes.size() + 1};
-    }
-    if (bytes.starts_with(byte_order_mark)) { // what follows it decides
-        return Skipped{byte_order_mark.size()};
+    if (const auto step = mark_at_front(bytes)) { // what follows it decides
+        return *step;
     }
     if (bytes.front() == telnet_iac) {
         if (bytes.size() < 2) {
@@ -97,11 +110,8 @@ Step Decoder::next_frame(std::string_view bytes) {
         return Skipped{consumed};
     }
     if (first_line_ && bytes.front() == byte_order_mark.front()) {
-        if (begins(byte_order_mark, bytes)) {
-            return NeedMore{bytes.size() + 1};
-        }
-        if (bytes.starts_with(byte_order_mark)) {
-            return Skipped{byte_order_mark.size()};
+        if (const auto step = mark_at_front(bytes)) {
+            return *step;
         }
     }
     if (bytes.front() != '\0') { // 2^24 or more: no need to see the rest of the header
@@ -138,12 +148,12 @@ Step Decoder::next_frame(std::string_view bytes) {
 
 // A mark that says "this is UTF-8" comes before text, and so does what a proxy says of its client.
 std::optional<Step> Decoder::before_first_line(std::string_view bytes) {
-    if (begins(byte_order_mark, bytes) || begins(proxy_v2_rest, bytes)) {
-        return NeedMore{bytes.size() + 1};
-    }
-    if (bytes.starts_with(byte_order_mark)) {
+    if (auto step = mark_at_front(bytes)) {
         scanned_ = 0;
-        return Skipped{byte_order_mark.size()};
+        return step;
+    }
+    if (begins(proxy_v2_rest, bytes)) {
+        return NeedMore{bytes.size() + 1};
     }
     if (bytes.starts_with(proxy_v2_rest)) {
         return die(ViolationKind::proxy, bytes.size());
@@ -159,35 +169,17 @@ bool Decoder::over_limit(std::string_view bytes, std::size_t size) const {
 }
 
 Step Decoder::next_line(std::string_view bytes) {
-    if (subnegotiation_) {
-        return skip_subnegotiation(bytes);
-    }
-    if (skipping_line_) {
-        return skip_line(bytes);
-    }
-    if (after_flush_) {
-        if (const auto step = swallow_line_end(bytes)) {
-            return *step;
-        }
-    }
-    if (nothing_yet()) {
-        if (const auto step = before_first_line(bytes)) {
-            return *step;
-        }
+    if (const auto step = before_line(bytes)) {
+        return *step;
     }
     assert(scanned_ <= bytes.size());
     // The LF of a line within the limit may be this far and no farther.
     const std::size_t limit = limits_->line_bytes_max;
     const std::size_t end = std::min(bytes.size(), std::max<std::size_t>(scanned_, limit + 2));
     std::size_t at = scanned_;
-    while ((at = find_special(bytes.substr(0, end), at)) < end) {
-        const bool behind_return = at > 0 && bytes[at - 1] == '\r';
-        if (bytes[at] == '\n' || (bytes[at] == '\0' && behind_return)) {
-            const std::string_view text = bytes.substr(0, behind_return ? at - 1 : at);
-            if (text.size() > limit) {
-                return line_too_large(bytes, at); // the line end ends the skipping
-            }
-            return complete_line(text, at + 1);
+    while (at < end && (at = find_special(bytes.substr(0, end), at)) < end) {
+        if (is_line_end(bytes, at)) {
+            return end_line(bytes, at);
         }
         std::size_t data = 1; // a NUL is data that will be refused as text
         if (bytes[at] == telnet_iac) {
@@ -198,10 +190,8 @@ Step Decoder::next_line(std::string_view bytes) {
                 return *step;
             }
         }
-        at = std::min(at + data, bytes.size());
-        if (at > end) { // the two bytes of an IAC that is data stay together
-            break;
-        }
+        at =
+            std::min(at + data, bytes.size()); // the two bytes of an IAC that is data stay together
     }
     at = std::max(at, end);
     if (over_limit(bytes, at)) {
@@ -209,6 +199,34 @@ Step Decoder::next_line(std::string_view bytes) {
     }
     scanned_ = static_cast<std::uint32_t>(at);
     return NeedMore{bytes.size() + 1};
+}
+
+// The rest of what is dropped, the end of a line that was flushed, what stands before the first.
+std::optional<Step> Decoder::before_line(std::string_view bytes) {
+    if (subnegotiation_) {
+        if (auto step = skip_subnegotiation(bytes)) {
+            return step;
+        }
+    }
+    if (skipping_line_) {
+        return skip_line(bytes);
+    }
+    if (after_flush_) {
+        if (auto step = swallow_line_end(bytes)) {
+            return step;
+        }
+    }
+    return nothing_yet() ? before_first_line(bytes) : std::nullopt;
+}
+
+// The last byte of its line end is at `at`.
+Step Decoder::end_line(std::string_view bytes, std::size_t at) {
+    const bool behind_return = at > 0 && bytes[at - 1] == '\r';
+    const std::string_view text = bytes.substr(0, behind_return ? at - 1 : at);
+    if (text.size() > limits_->line_bytes_max) {
+        return line_too_large(bytes, at); // the line end ends the skipping
+    }
+    return complete_line(text, at + 1);
 }
 
 Step Decoder::complete_line(std::string_view text, std::size_t consumed) {
@@ -240,7 +258,9 @@ Step Decoder::line_too_large(std::string_view bytes, std::size_t consumed) {
         --consumed;
     }
     const std::string_view beginning = bytes.substr(0, consumed);
-    if (nothing_yet() && foreign_line(beginning) == ForeignLine::proxy) {
+    // With a shorter limit, where the stream is cut would decide.
+    const bool whole_start = limits_->line_bytes_max >= known_proxy_bytes;
+    if (nothing_yet() && whole_start && foreign_line(beginning) == ForeignLine::proxy) {
         return die(ViolationKind::proxy, consumed);
     }
     skipping_line_ = true;
@@ -251,7 +271,7 @@ Step Decoder::line_too_large(std::string_view bytes, std::size_t consumed) {
 Step Decoder::skip_line(std::string_view bytes) {
     std::size_t at = 0;
     while ((at = find_special(bytes, at)) < bytes.size()) {
-        if (bytes[at] == '\n' || (bytes[at] == '\0' && at > 0 && bytes[at - 1] == '\r')) {
+        if (is_line_end(bytes, at)) {
             follow_first_line(bytes.substr(0, at));
             return end_skipped_line(at + 1);
         }
@@ -313,49 +333,48 @@ std::optional<Step> Decoder::take_telnet(std::string_view bytes, std::size_t at,
     while (at + cut.size < bytes.size() && bytes[at + cut.size] == telnet_iac && !subnegotiation_ &&
            !cut.are_you_there && cut.answer_size + std::size_t{3} <= cut.bytes.size()) {
         const TelnetCommand command = read_telnet_command(bytes.substr(at + cut.size));
-        if (command.kind == Kind::unfinished) {
+        if (command.kind == Kind::unfinished || (command.kind == Kind::data && cut.size > 0)) {
             break;
         }
-        if (command.kind == Kind::data) {
-            if (cut.size > 0) {
-                break;
-            }
-            // The second half of a command may have come as urgent data, which TCP takes out of
-            // the stream: what is left of it is no data of a client that speaks telnet.
-            if (command.size > 1 || !telnet_) {
-                data = command.size;
-                return std::nullopt;
-            }
+        // The second half of a command may have come as urgent data, which TCP takes out of the
+        // stream: what is left of it is no data of a client that speaks telnet.
+        if (command.kind == Kind::data && (command.size > 1 || !telnet_)) {
+            data = command.size;
+            return std::nullopt;
         }
-        cut.size += command.size;
         // Unless this line has already been judged otherwise: it may have to be shown again.
         telnet_ = telnet_ || bytes.substr(0, at).find(telnet_iac) == std::string_view::npos;
-        switch (command.ask) {
-        case TelnetAsk::will:
-            answer(cut, telnet_dont, command.option);
-            break;
-        case TelnetAsk::do_it:
-            answer(cut, telnet_wont, command.option);
-            break;
-        case TelnetAsk::timing_mark:
-            answer(cut, telnet_will, command.option);
-            break;
-        case TelnetAsk::are_you_there:
-            cut.are_you_there = answered_ < telnet_answers_max;
-            if (cut.are_you_there) {
-                ++answered_;
-            }
-            break;
-        case TelnetAsk::subnegotiation:
-            subnegotiation_ = true;
-            break;
-        case TelnetAsk::nothing:
-        case TelnetAsk::end:
-            break;
-        }
+        obey(command, cut);
     }
     scanned_ = skipping_line_ || after_flush_ ? 0 : static_cast<std::uint32_t>(at);
     return cut.size > 0 ? Step{cut} : Step{NeedMore{bytes.size() + 1}};
+}
+
+void Decoder::obey(const TelnetCommand& command, Cut& cut) {
+    cut.size += command.size;
+    switch (command.ask) {
+    case TelnetAsk::will:
+        answer(cut, telnet_dont, command.option);
+        break;
+    case TelnetAsk::do_it:
+        answer(cut, telnet_wont, command.option);
+        break;
+    case TelnetAsk::timing_mark:
+        answer(cut, telnet_will, command.option);
+        break;
+    case TelnetAsk::are_you_there:
+        cut.are_you_there = answered_ < telnet_answers_max;
+        if (cut.are_you_there) {
+            ++answered_;
+        }
+        break;
+    case TelnetAsk::subnegotiation:
+        subnegotiation_ = true;
+        break;
+    case TelnetAsk::nothing:
+    case TelnetAsk::end:
+        break;
+    }
 }
 
 // An option that was refused is not refused for ever: a client that asks again each time would go
@@ -373,8 +392,8 @@ void Decoder::answer(Cut& cut, char verb, char option) {
     }
 }
 
-// An option's own words, of any length: none of them is kept.
-Step Decoder::skip_subnegotiation(std::string_view bytes) {
+// An option's own words, of any length: none of them is kept. Nothing once they are over.
+std::optional<Step> Decoder::skip_subnegotiation(std::string_view bytes) {
     const std::size_t from = scanned_;
     const std::size_t iac = std::min(bytes.find(telnet_iac, from), bytes.size());
     if (iac > from) {
@@ -387,7 +406,7 @@ Step Decoder::skip_subnegotiation(std::string_view bytes) {
         return Cut{from, 2};
     }
     subnegotiation_ = false; // IAC SE, or another command, which the client has not got to say
-    return next_line(bytes);
+    return std::nullopt;
 }
 
 Step Decoder::finish(std::string_view bytes) {
@@ -430,16 +449,11 @@ Step Decoder::flush_line(std::string_view bytes) {
     if (!std::holds_alternative<NeedMore>(step)) {
         return step;
     }
-    const bool held = nothing_yet() ? may_become_foreign(bytes) || begins(proxy_v2_rest, bytes)
-                                    : first_line_ && request_.known_method();
-    if (held) {
+    if (is_judged_whole(bytes)) {
         return step;
     }
     if (skipping_line_) {
-        const bool half_end = bytes == "\r";
-        after_flush_ = true;
-        const Step ended = end_skipped_line(half_end ? 1 : 0);
-        return half_end || std::holds_alternative<Violation>(ended) ? ended : step;
+        return flush_skipped_line(bytes);
     }
     if (bytes.empty()) {
         return step;
@@ -454,12 +468,31 @@ Step Decoder::flush_line(std::string_view bytes) {
     if (size == 0) {
         return step;
     }
+    if (over_limit(bytes, size)) { // it has not been searched: it might have become a mark
+        return line_too_large(bytes, size);
+    }
     after_flush_ = true;
     std::string_view text = bytes.substr(0, size);
     if (text.ends_with('\r')) {
         text.remove_suffix(1);
     }
     return complete_line(text, size);
+}
+
+// What is behind the beginning of another protocol's first line must not count as lines of its own.
+bool Decoder::is_judged_whole(std::string_view bytes) const {
+    return nothing_yet() ? may_become_foreign(bytes) || begins(proxy_v2_rest, bytes)
+                         : first_line_ && request_.known_method();
+}
+
+Step Decoder::flush_skipped_line(std::string_view bytes) {
+    const bool half_end = bytes == "\r";
+    after_flush_ = true;
+    const Step ended = end_skipped_line(half_end ? 1 : 0);
+    if (half_end || std::holds_alternative<Violation>(ended)) {
+        return ended;
+    }
+    return NeedMore{bytes.size() + 1};
 }
 
 bool Decoder::partial(std::size_t unparsed_bytes) const {

@@ -102,6 +102,8 @@ struct DecoderSaved {
     std::uint8_t answered = 0;
 };
 
+struct TelnetCommand;
+
 class Decoder {
 public:
     /// `limits` must outlive the decoder (one struct serves all connections; a reload may change
@@ -139,6 +141,8 @@ private:
     [[nodiscard]] Step detect(std::string_view bytes);
     [[nodiscard]] Step next_frame(std::string_view bytes);
     [[nodiscard]] Step next_line(std::string_view bytes);
+    [[nodiscard]] std::optional<Step> before_line(std::string_view bytes);
+    [[nodiscard]] Step end_line(std::string_view bytes, std::size_t at);
     [[nodiscard]] Step skip_line(std::string_view bytes);
     [[nodiscard]] Step complete_line(std::string_view text, std::size_t consumed);
     [[nodiscard]] Step line_too_large(std::string_view bytes, std::size_t consumed);
@@ -148,8 +152,11 @@ private:
     [[nodiscard]] bool over_limit(std::string_view bytes, std::size_t size) const;
     [[nodiscard]] std::optional<Step> take_telnet(std::string_view bytes, std::size_t at,
                                                   std::size_t& data);
-    [[nodiscard]] Step skip_subnegotiation(std::string_view bytes);
+    void obey(const TelnetCommand& command, Cut& cut);
+    [[nodiscard]] std::optional<Step> skip_subnegotiation(std::string_view bytes);
     void answer(Cut& cut, char verb, char option);
+    [[nodiscard]] bool is_judged_whole(std::string_view bytes) const;
+    [[nodiscard]] Step flush_skipped_line(std::string_view bytes);
     [[nodiscard]] std::string_view without_half_command(std::string_view bytes) const;
     [[nodiscard]] Step die(ViolationKind kind, std::size_t consumed);
     void follow_first_line(std::string_view bytes);

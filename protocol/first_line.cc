@@ -55,9 +55,11 @@ constexpr bool fits(char wanted, char byte) {
 std::uint8_t advance_strict(std::uint8_t match, char byte) {
     switch (match) {
     case method_first:
-        return is_token(byte) ? method : no;
     case method:
-        return byte == ' ' ? target_first : is_token(byte) ? method : no;
+        if (is_token(byte)) {
+            return method;
+        }
+        return match == method && byte == ' ' ? target_first : no;
     case target_first:
         return byte == ' ' ? no : target;
     case target:

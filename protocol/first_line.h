@@ -46,6 +46,9 @@ inline constexpr std::size_t known_method_bytes = 8; // "CONNECT "
 /// What the first line is, whole or (of one that is too long) its beginning.
 enum class ForeignLine : std::uint8_t { none, proxy, other };
 
+/// The header of PROXY v1 is found if a line's first so many bytes are there.
+inline constexpr std::size_t known_proxy_bytes = 13; // "PROXY UNKNOWN"
+
 /// PROXY (v1); SSH; RTSP, SIP and ICY, whose request lines are HTTP's but for the name.
 [[nodiscard]] ForeignLine foreign_line(std::string_view line);
 

@@ -22,6 +22,31 @@ constexpr unsigned as_number(char byte) {
     return static_cast<unsigned char>(byte);
 }
 
+/// WILL, WONT, DO, DONT: an option follows.
+bool is_about_option(char command) {
+    return as_number(command) >= as_number(will) && as_number(command) <= as_number(dont);
+}
+
+TelnetAsk ask_of(char command, char option) {
+    if (command == do_it) {
+        return option == timing_mark ? TelnetAsk::timing_mark : TelnetAsk::do_it;
+    }
+    return command == will ? TelnetAsk::will : TelnetAsk::nothing;
+}
+
+TelnetAsk ask_of(char command) {
+    switch (command) {
+    case subnegotiation:
+        return TelnetAsk::subnegotiation;
+    case end_subnegotiation:
+        return TelnetAsk::end;
+    case are_you_there:
+        return TelnetAsk::are_you_there;
+    default:
+        return TelnetAsk::nothing;
+    }
+}
+
 } // namespace
 
 bool is_telnet_command(char byte) {
@@ -38,22 +63,12 @@ TelnetCommand read_telnet_command(std::string_view bytes) {
     if (!is_telnet_command(command)) {
         return {Kind::data, command == telnet_iac ? std::size_t{2} : std::size_t{1}};
     }
-    if (as_number(command) >= as_number(will) && as_number(command) <= as_number(dont)) {
-        if (bytes.size() < 3) {
-            return {Kind::unfinished};
-        }
-        const char option = bytes[2];
-        const TelnetAsk ask = command == will         ? TelnetAsk::will
-                              : command != do_it      ? TelnetAsk::nothing
-                              : option == timing_mark ? TelnetAsk::timing_mark
-                                                      : TelnetAsk::do_it;
-        return {Kind::command, 3, ask, option};
+    if (is_about_option(command)) {
+        return bytes.size() < 3
+                   ? TelnetCommand{Kind::unfinished}
+                   : TelnetCommand{Kind::command, 3, ask_of(command, bytes[2]), bytes[2]};
     }
-    const TelnetAsk ask = command == subnegotiation       ? TelnetAsk::subnegotiation
-                          : command == end_subnegotiation ? TelnetAsk::end
-                          : command == are_you_there      ? TelnetAsk::are_you_there
-                                                          : TelnetAsk::nothing;
-    return {Kind::command, 2, ask};
+    return {Kind::command, 2, ask_of(command)};
 }
 
 } // namespace roomd

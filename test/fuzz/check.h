@@ -6,15 +6,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 #include <vector>
 
 namespace roomd::fuzz {
 
-/// Ends the run if `holds` is false: libFuzzer keeps the input.
-inline void check(bool holds) {
+/// Ends the run if `holds` is false, and says where: libFuzzer keeps the input.
+inline void check(bool holds, unsigned line = __builtin_LINE()) {
     if (!holds) {
+        static_cast<void>(std::fprintf(stderr, "line %u of the target: does not hold\n", line));
         std::abort();
     }
 }

@@ -335,6 +335,16 @@ TEST_CASE("Decoder: flush makes a line of what is there, and swallows the line e
     }
 }
 
+TEST_CASE("Decoder: flush makes no line that is longer than the limit") {
+    constexpr DecoderLimits one{16, 1};
+    Decoding decoding(Framing::line, one);
+    decoding.feed("\xEF\xBB"); // it might have become a byte order mark
+    decoding.flush();
+    CHECK(text_of(decoding.found()) == "!too_large|");
+    decoding.feed("x\ny\n");
+    CHECK(text_of(decoding.found()) == "!too_large|=y|");
+}
+
 TEST_CASE("Decoder: flush between CR and LF cuts no line in two") {
     Decoding decoding(Framing::line, usual);
     decoding.feed("hello\r");
@@ -535,6 +545,8 @@ TEST_CASE("Decoder: the header of a proxy is refused and nothing of it said") {
         CHECK(lines("a\n" + header).starts_with("=a|="));
     }
     CHECK(lines("PROXY TCP4 " + std::string(200, '1') + "\r\nx\n", {16, 100}) == "!proxy|");
+    // Under a limit in which it has no place it is a long line, however it is cut.
+    CHECK(lines("PROXY TCP4 " + std::string(200, '1') + "\r\nx\n", {16, 9}) == "!too_large|=x|");
     CHECK(lines("PROXY is what I need\n") == "=PROXY is what I need|");
     CHECK(lines(std::string("\r\n\r\n\0\r\nQUIET\n", 13)) == std::string("=\0|=QUIET|", 10));
 }
