@@ -11,6 +11,7 @@
 // over:   those who hold most lose it, until it is scarce no more (Relief).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace roomd {
@@ -67,12 +68,22 @@ public:
         if (ceiling_ == 0 || used < scarce_from()) {
             return Level::ample;
         }
-        return used < ceiling_ - ceiling_ / 16 ? Level::scarce : Level::over;
+        return used < over_from() ? Level::scarce : Level::over;
     }
 
     /// How much has to go for the level to be below `over` by a margin; 0 unless it is over.
     [[nodiscard]] std::uint64_t excess() const {
         return level() == Level::over ? use_.total() - scarce_from() : 0;
+    }
+
+    /// How much of `spare`, which is kept for those who come next and counts as free, has to go so
+    /// that the level would not be `over` if it counted.
+    [[nodiscard]] std::uint64_t surplus(std::uint64_t spare) const {
+        if (ceiling_ == 0) {
+            return 0;
+        }
+        const std::uint64_t room = over_from() - std::min(over_from(), use_.total());
+        return spare - std::min(spare, room);
     }
 
     /// Bytes until the ceiling.
@@ -83,6 +94,8 @@ public:
 
 private:
     [[nodiscard]] std::uint64_t scarce_from() const { return ceiling_ - ceiling_ / 8; }
+
+    [[nodiscard]] std::uint64_t over_from() const { return ceiling_ - ceiling_ / 16; }
 
     MemoryUse use_;
     std::uint64_t ceiling_ = 0;

@@ -283,6 +283,7 @@ void Server::on_timer(TimerKey key) {
     tell_time();
     hub_.on_second();
     sources_.sweep(config_.limits, loop_.now());
+    host_.blocks.trim();
     if (memory_.load_is_over()) {
         sys::give_back_memory(); // once a load, and later: it may take some milliseconds
     }

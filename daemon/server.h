@@ -302,6 +302,9 @@ private:
     void enforce_limits();
     void account_memory();
     void relieve_memory();
+    [[nodiscard]] std::vector<std::pair<std::uint64_t, Key>> queues_over(std::uint64_t floor,
+                                                                         bool only_blocked) const;
+    static void shed_queue(Session& session);
     void shed_queues(std::uint64_t bytes_needed, std::uint64_t limit);
     enum class Reap : std::uint8_t { within_budget, all };
     void reap(Reap how);
@@ -337,6 +340,7 @@ private:
     std::uint64_t reads_paid_ = 0; // of host_.read_calls
     std::uint64_t bytes_paid_ = 0; // of host_.bytes_read
     TimerKey relief_pause_;        // memory was short, and those who hold most have just lost some
+    TimePoint gave_back_; // when sys::give_back_memory() was called because memory was scarce
     std::uint32_t reply_bytes_max_ = 0;
     bool output_scarce_ = false;
     bool newcomers_wait_ = false; // memory is scarce

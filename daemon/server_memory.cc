@@ -21,6 +21,8 @@ constexpr std::size_t partial_bytes_min = 1024;
 // Where nothing can be freed, it is not looked for again in each tick: the look walks all sessions.
 constexpr Duration relief_pause = std::chrono::milliseconds(50);
 
+constexpr Duration give_back_pause = std::chrono::seconds(2);
+
 template <typename Amount>
 void largest_first(std::vector<std::pair<Amount, Key>>& holders) {
     std::sort(holders.begin(), holders.end(),
@@ -37,9 +39,15 @@ void Server::account_memory() {
     use.history = hub_.history_bytes();
     use.rooms = hub_.room_count() * room_bytes;
     memory_.update(use);
+    host_.blocks.give_back(memory_.surplus(host_.blocks.spare_bytes()));
     const bool scarce = memory_.level() != MemoryAccount::Level::ample;
     if (scarce != newcomers_wait_) {
         newcomers_wait_ = scarce;
+        if (scarce && loop_.now() - gave_back_ > give_back_pause) {
+            // What was freed in small pieces is in memory too, and the ceiling is near.
+            gave_back_ = loop_.now();
+            sys::give_back_memory();
+        }
         for (const OpenListener& listener : listeners_) {
             if (listener.stream != nullptr) {
                 listener.stream->hold(scarce);
@@ -91,6 +99,29 @@ void Server::relieve_memory() {
     }
 }
 
+// Whoever holds more than `floor` in its queue, the largest first.
+std::vector<std::pair<std::uint64_t, Key>> Server::queues_over(std::uint64_t floor,
+                                                               bool only_blocked) const {
+    std::vector<std::pair<std::uint64_t, Key>> holders;
+    sessions_.for_each([&](Key key, const std::unique_ptr<Session>& session) {
+        const Stream& stream = session->stream();
+        const std::uint64_t held = Relief::part_of(stream.output());
+        if (held > floor && (!only_blocked || stream.blocked())) {
+            holders.emplace_back(held, key);
+        }
+    });
+    largest_first(holders);
+    return holders;
+}
+
+void Server::shed_queue(Session& session) {
+    if (session.ending()) {
+        session.abort(session.reason()); // it had its chance
+    } else {
+        session.shed();
+    }
+}
+
 // The largest queues lose what they hold, as few of them as suffice. First those over their fair
 // share of `limit` that are over the soft limit, too. If these do not suffice, it is only taken
 // from those that the kernel takes nothing for: over their share, and at last whoever holds most,
@@ -100,15 +131,7 @@ void Server::shed_queues(std::uint64_t bytes_needed, std::uint64_t limit) {
     const std::uint64_t soft = config_.limits.queue_soft_bytes;
     const std::array<std::uint64_t, 3> floors{std::max(share, soft), share, 0};
     for (std::size_t pass = 0; pass < floors.size(); ++pass) {
-        std::vector<std::pair<std::uint64_t, Key>> holders;
-        sessions_.for_each([&](Key key, const std::unique_ptr<Session>& session) {
-            const Stream& stream = session->stream();
-            const std::uint64_t held = Relief::part_of(stream.output());
-            if (held > floors.at(pass) && (pass == 0 || stream.blocked())) {
-                holders.emplace_back(held, key);
-            }
-        });
-        largest_first(holders);
+        const auto holders = queues_over(floors.at(pass), pass > 0);
         Relief relief(bytes_needed);
         std::size_t chosen = 0;
         while (chosen < holders.size() && !relief.satisfied()) {
@@ -118,12 +141,7 @@ void Server::shed_queues(std::uint64_t bytes_needed, std::uint64_t limit) {
             continue; // from these alone it would be taken for nothing
         }
         for (std::size_t index = 0; index < chosen && relief.freed() > 0; ++index) {
-            Session& session = *sessions_.at(holders[index].second);
-            if (session.ending()) {
-                session.abort(session.reason()); // it had its chance
-            } else {
-                session.shed();
-            }
+            shed_queue(*sessions_.at(holders[index].second));
         }
         return;
     }

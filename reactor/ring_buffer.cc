@@ -1,15 +1,19 @@
 #include "reactor/ring_buffer.h"
 
+#include "reactor/sys.h"
+
 #include <algorithm>
 #include <bit>
 #include <cassert>
 #include <cstring>
+#include <new>
 
 namespace roomd {
 
 namespace {
 
-constexpr std::size_t blocks_kept_max = 8;
+constexpr std::size_t blocks_kept = 8;
+constexpr std::size_t trimmed_max = 256;
 
 // Up to so much is carried into a borrowed block at each read: a drip-fed peer costs at most this
 // copy a read, a busy one gets a whole block for the price of a partial message.
@@ -18,77 +22,96 @@ constexpr std::uint32_t carry_bytes_max = 1024;
 // Beyond this it gets a block at once: what has filled so much (a stream's first read) has more.
 constexpr std::uint32_t doubled_bytes_max = 4096;
 
-std::unique_ptr<std::byte[]> allocate(std::uint32_t bytes) {
-    return std::make_unique_for_overwrite<std::byte[]>(bytes);
-}
-
 } // namespace
 
-std::unique_ptr<std::byte[]> BlockPool::take() {
-    if (free_.empty()) {
-        return allocate(block_bytes);
+RingMemory::RingMemory(std::uint32_t bytes) : size_(bytes) {
+    void* const memory = bytes < mapped_from ? ::operator new(bytes) : sys::map_pages(bytes);
+    data_ = static_cast<std::byte*>(memory);
+}
+
+void RingMemory::reset() noexcept {
+    if (size_ < mapped_from) {
+        ::operator delete(data_);
+    } else {
+        sys::unmap_pages(data_, size_);
     }
-    std::unique_ptr<std::byte[]> block = std::move(free_.back());
-    free_.pop_back();
+    data_ = nullptr;
+    size_ = 0;
+}
+
+RingMemory BlockPool::take() {
+    if (spare_.empty()) {
+        return RingMemory(block_bytes);
+    }
+    RingMemory block = std::move(spare_.back());
+    spare_.pop_back();
+    spare_min_ = std::min(spare_min_, spare_.size());
     return block;
 }
 
-void BlockPool::give(std::unique_ptr<std::byte[]> block) {
-    if (free_.size() < blocks_kept_max) {
-        free_.push_back(std::move(block));
-    }
+void BlockPool::give_back(std::uint64_t bytes) {
+    const std::size_t most = spare_.size() - std::min(spare_.size(), blocks_kept);
+    const std::uint64_t blocks = (bytes + block_bytes - 1) / block_bytes;
+    spare_.resize(spare_.size() - std::min<std::uint64_t>(blocks, most));
+    spare_min_ = std::min(spare_min_, spare_.size());
+}
+
+void BlockPool::trim() {
+    give_back(std::min(spare_min_, trimmed_max) * block_bytes);
+    spare_min_ = spare_.size();
 }
 
 void RingBuffer::make_room(BlockPool& pool) {
-    if (capacity_ < BlockPool::block_bytes && size_ <= carry_bytes_max) {
-        move_to(pool.take(), BlockPool::block_bytes, pool);
-    } else if (size_ == capacity_) {
-        std::uint32_t doubled = std::max(capacity_ * 2, capacity_min);
-        assert(doubled > capacity_);
+    const std::uint32_t capacity = memory_.size();
+    if (capacity < BlockPool::block_bytes && size_ <= carry_bytes_max) {
+        move_to(pool.take(), pool);
+    } else if (size_ == capacity) {
+        std::uint32_t doubled = std::max(capacity * 2, capacity_min);
+        assert(doubled > capacity);
         if (doubled > doubled_bytes_max) {
             doubled = std::max(doubled, BlockPool::block_bytes);
         }
-        move_to(doubled == BlockPool::block_bytes ? pool.take() : allocate(doubled), doubled, pool);
-    } else if (head_ > 0 && size_ <= carry_bytes_max && head_ + size_ <= capacity_) {
+        move_to(doubled == BlockPool::block_bytes ? pool.take() : RingMemory(doubled), pool);
+    } else if (head_ > 0 && size_ <= carry_bytes_max && head_ + size_ <= capacity) {
         // Half a message behind many whole ones goes to the front: so the next read is one piece,
         // and the seam, which costs turning the whole ring, is not met.
-        std::memmove(memory_.get(), memory_.get() + head_, size_);
+        std::memmove(memory_.data(), memory_.data() + head_, size_);
         head_ = 0;
     }
 }
 
 std::array<iovec, 2> RingBuffer::writable() {
-    const std::uint32_t free = capacity_ - size_;
-    const std::uint32_t tail = capacity_ == 0 ? 0 : (head_ + size_) & (capacity_ - 1);
-    const std::uint32_t first = std::min(free, capacity_ - tail);
-    return {iovec{memory_.get() + tail, first}, iovec{memory_.get(), free - first}};
+    const std::uint32_t free = memory_.size() - size_;
+    const std::uint32_t tail = memory_.size() == 0 ? 0 : (head_ + size_) & (memory_.size() - 1);
+    const std::uint32_t first = std::min(free, memory_.size() - tail);
+    return {iovec{memory_.data() + tail, first}, iovec{memory_.data(), free - first}};
 }
 
 void RingBuffer::commit(std::size_t bytes) {
-    assert(bytes <= capacity_ - size_);
+    assert(bytes <= memory_.size() - size_);
     size_ += static_cast<std::uint32_t>(bytes);
 }
 
 std::string_view RingBuffer::readable() {
-    if (head_ + size_ > capacity_) {
+    if (head_ + size_ > memory_.size()) {
         // Left rotation brings the oldest byte to the front; the free space needs no care.
-        std::rotate(memory_.get(), memory_.get() + head_, memory_.get() + capacity_);
+        std::rotate(memory_.data(), memory_.data() + head_, memory_.data() + memory_.size());
         head_ = 0;
     }
-    return {reinterpret_cast<const char*>(memory_.get()) + head_, size_}; // NOLINT: bytes as text
+    return {reinterpret_cast<const char*>(memory_.data()) + head_, size_}; // NOLINT: bytes as text
 }
 
 void RingBuffer::consume(std::size_t bytes) {
     assert(bytes <= size_);
     size_ -= static_cast<std::uint32_t>(bytes);
-    head_ = size_ == 0 ? 0 : (head_ + static_cast<std::uint32_t>(bytes)) & (capacity_ - 1);
+    head_ = size_ == 0 ? 0 : (head_ + static_cast<std::uint32_t>(bytes)) & (memory_.size() - 1);
 }
 
 void RingBuffer::cut(std::size_t at, std::size_t bytes) {
     assert(at + bytes <= size_);
     if (at > 0) {
         static_cast<void>(readable()); // in one piece
-        std::memmove(memory_.get() + head_ + bytes, memory_.get() + head_, at);
+        std::memmove(memory_.data() + head_ + bytes, memory_.data() + head_, at);
     }
     consume(bytes);
 }
@@ -100,9 +123,9 @@ void RingBuffer::settle(BlockPool& pool) {
     }
     // Not at each power of two, or a peer that hovers around one would be copied to and fro.
     const std::uint32_t fitting = std::bit_ceil(size_);
-    if (capacity_ > std::max(fitting * 2, capacity_min)) {
+    if (memory_.size() > std::max(fitting * 2, capacity_min)) {
         const std::uint32_t capacity = std::max(fitting, capacity_min);
-        move_to(allocate(capacity), capacity, pool);
+        move_to(RingMemory(capacity), pool);
     }
 }
 
@@ -112,26 +135,22 @@ void RingBuffer::clear(BlockPool& pool) {
     release(pool);
 }
 
-void RingBuffer::move_to(std::unique_ptr<std::byte[]> memory, std::uint32_t capacity,
-                         BlockPool& pool) {
-    assert(std::has_single_bit(capacity));
-    assert(size_ <= capacity);
-    copy_out(memory.get());
+void RingBuffer::move_to(RingMemory memory, BlockPool& pool) {
+    assert(std::has_single_bit(memory.size()));
+    assert(size_ <= memory.size());
+    copy_out(memory.data());
     release(pool);
     memory_ = std::move(memory);
-    capacity_ = capacity;
-    head_ = 0;
-    pool.ring_bytes_ += capacity;
+    pool.ring_bytes_ += memory_.size();
 }
 
 void RingBuffer::release(BlockPool& pool) {
-    assert(pool.ring_bytes_ >= capacity_);
-    pool.ring_bytes_ -= capacity_;
-    if (capacity_ == BlockPool::block_bytes) {
+    assert(pool.ring_bytes_ >= memory_.size());
+    pool.ring_bytes_ -= memory_.size();
+    if (memory_.size() == BlockPool::block_bytes) {
         pool.give(std::move(memory_));
     }
     memory_.reset();
-    capacity_ = 0;
     head_ = 0;
 }
 
@@ -139,16 +158,16 @@ void RingBuffer::copy_out(std::byte* to) const {
     if (size_ == 0) {
         return;
     }
-    const std::uint32_t first = std::min(size_, capacity_ - head_);
-    std::memcpy(to, memory_.get() + head_, first);
-    std::memcpy(to + first, memory_.get(), size_ - first);
+    const std::uint32_t first = std::min(size_, memory_.size() - head_);
+    std::memcpy(to, memory_.data() + head_, first);
+    std::memcpy(to + first, memory_.data(), size_ - first);
 }
 
 void RingBuffer::check() const {
-    assert(capacity_ == 0 || std::has_single_bit(capacity_));
-    assert(size_ <= capacity_);
-    assert(head_ < std::max(capacity_, 1U));
-    assert((memory_ == nullptr) == (capacity_ == 0));
+    assert(memory_.size() == 0 || std::has_single_bit(memory_.size()));
+    assert(size_ <= memory_.size());
+    assert(head_ < std::max(memory_.size(), 1U));
+    assert((memory_.data() == nullptr) == (memory_.size() == 0));
 }
 
 } // namespace roomd

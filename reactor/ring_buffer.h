@@ -17,33 +17,85 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <sys/uio.h>
 
 namespace roomd {
 
-/// BlockPool — large blocks that rings borrow for the length of one tick, so that a busy peer is
-/// read in big pieces without an allocation and an idle one keeps nothing. Owned by the
-/// StreamHost. It also counts what all rings that use it hold, blocks or not.
+/// RingMemory — what a ring keeps its bytes in. Small pieces come from the allocator. A large one
+/// is pages of its own, which go back to the system as soon as it is given up: among the pieces of
+/// the allocator it would leave a hole that the next small one settles in, and thousands of peers
+/// with half a frame each would cost a third more than is counted.
+class RingMemory {
+public:
+    static constexpr std::uint32_t mapped_from = 64 * 1024;
+
+    RingMemory() = default;
+    /// `bytes`, uninitialised; whole pages from mapped_from on. Throws std::bad_alloc.
+    explicit RingMemory(std::uint32_t bytes);
+
+    ~RingMemory() { reset(); }
+
+    RingMemory(RingMemory&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+    RingMemory& operator=(RingMemory&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+
+    RingMemory(const RingMemory&) = delete;
+    RingMemory& operator=(const RingMemory&) = delete;
+
+    void reset() noexcept;
+
+    [[nodiscard]] std::byte* data() const { return data_; }
+
+    [[nodiscard]] std::uint32_t size() const { return size_; }
+
+private:
+    std::byte* data_ = nullptr;
+    std::uint32_t size_ = 0;
+};
+
+/// BlockPool — large blocks that rings borrow: a busy peer for the length of one tick, so that it
+/// is read in big pieces without an allocation and an idle one keeps nothing; one that has sent
+/// half of a large message until the rest is here. Owned by the StreamHost. It also counts what all
+/// rings that use it hold, blocks or not.
+///
+/// Invariant: spare_bytes() is what no ring has and the next may; the sum of both is in memory.
 class BlockPool {
 public:
     static constexpr std::uint32_t block_bytes = 64 * 1024;
+    static_assert(block_bytes >= RingMemory::mapped_from);
 
     /// A block of block_bytes, uninitialised. O(1).
-    [[nodiscard]] std::unique_ptr<std::byte[]> take();
-    /// Takes a block back; keeps a few, frees the rest.
-    void give(std::unique_ptr<std::byte[]> block);
+    [[nodiscard]] RingMemory take();
+
+    /// Takes a block back and keeps it: another costs two calls, sixteen page faults, and where
+    /// there are several threads an interrupt of all processors.
+    void give(RingMemory block) { spare_.push_back(std::move(block)); }
+
+    /// So much of what is spare goes back to the system, but for half a MiB, which each tick needs.
+    void give_back(std::uint64_t bytes);
+    /// Once a second: what nobody has needed since the last time goes back, at most 16 MiB of it,
+    /// so that nobody waits for that (some ms).
+    void trim();
 
     /// The memory of all rings together: the sum of their capacities.
     [[nodiscard]] std::uint64_t ring_bytes() const { return ring_bytes_; }
 
+    [[nodiscard]] std::uint64_t spare_bytes() const { return spare_.size() * block_bytes; }
+
 private:
     friend class RingBuffer;
 
-    std::vector<std::unique_ptr<std::byte[]>> free_;
+    std::vector<RingMemory> spare_;
+    std::size_t spare_min_ = 0; // blocks; the least since the last trim()
     std::uint64_t ring_bytes_ = 0;
 };
 
@@ -77,17 +129,16 @@ public:
 
     [[nodiscard]] std::size_t size() const { return size_; }
 
-    [[nodiscard]] std::size_t capacity() const { return capacity_; }
+    [[nodiscard]] std::size_t capacity() const { return memory_.size(); }
 
     void check() const;
 
 private:
-    void move_to(std::unique_ptr<std::byte[]> memory, std::uint32_t capacity, BlockPool& pool);
+    void move_to(RingMemory memory, BlockPool& pool);
     void release(BlockPool& pool);
     void copy_out(std::byte* to) const;
 
-    std::unique_ptr<std::byte[]> memory_;
-    std::uint32_t capacity_ = 0;
+    RingMemory memory_;
     std::uint32_t head_ = 0;
     std::uint32_t size_ = 0;
 };

@@ -123,6 +123,15 @@ public:
         }
     }
 
+    template <typename Visit>
+    void for_each(Visit&& visit) const {
+        for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+            if (const T* const value = slots_[slot].value(); value != nullptr) {
+                visit(key_at(slot), *value);
+            }
+        }
+    }
+
     void check() const {
         std::size_t free_slots = 0;
         for (std::uint32_t slot = free_head_; slot != none; slot = slots_[slot].link()) {
@@ -173,6 +182,8 @@ private:
 
         [[nodiscard]] T* value() { return full() ? at() : nullptr; }
 
+        [[nodiscard]] const T* value() const { return full() ? at() : nullptr; }
+
         /// The next free slot; only while this one is free.
         [[nodiscard]] std::uint32_t link() const { return link_; }
 
@@ -182,6 +193,10 @@ private:
         static constexpr std::uint32_t filled = UINT32_MAX - 1;
 
         [[nodiscard]] T* at() { return std::launder(reinterpret_cast<T*>(bytes_)); } // NOLINT
+
+        [[nodiscard]] const T* at() const {
+            return std::launder(reinterpret_cast<const T*>(bytes_)); // NOLINT: as above
+        }
 
         std::uint32_t link_ = none;
         alignas(T) std::byte bytes_[sizeof(T)]; // NOLINT: filled by fill()

@@ -181,6 +181,10 @@ void fill_standard_descriptors() noexcept;
 /// (fs/file.c, expand_fdtable). Best effort: what is not made here grows when it has to.
 void make_room_for_descriptors(std::uint64_t count) noexcept;
 
+/// `bytes` in pages of their own, for reading and writing; not in memory until they are touched.
+/// Throws std::bad_alloc. Two calls and a fault for each page, so for large pieces only (mmap(2)).
+[[nodiscard]] void* map_pages(std::size_t bytes);
+void unmap_pages(void* pages, std::size_t bytes) noexcept;
 /// Memory that was freed and that the allocator keeps goes back to the system, where it can be
 /// asked for that (malloc_trim(3)). Walks the heap: some milliseconds after a large load.
 void give_back_memory() noexcept;

@@ -4,13 +4,15 @@
 #include <charconv>
 #include <fstream>
 #include <limits>
+#include <new>
 #include <string>
 #include <string_view>
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-// What the kernel's files say of the room there is for this process.
+// Pages, and what the kernel's files say of the room there is for this process.
 namespace roomd::sys {
 
 namespace {
@@ -137,6 +139,19 @@ std::optional<std::uint64_t> memory_headroom() {
 
 std::optional<std::uint64_t> listen_backlog_max() {
     return number_in("/proc/sys/net/core/somaxconn"); // missing where the kernel is another one
+}
+
+void* map_pages(std::size_t bytes) {
+    void* const pages =
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pages == MAP_FAILED) { // NOLINT: mmap(2) says so
+        throw std::bad_alloc();
+    }
+    return pages;
+}
+
+void unmap_pages(void* pages, std::size_t bytes) noexcept {
+    static_cast<void>(::munmap(pages, bytes)); // fails for what was never mapped
 }
 
 } // namespace roomd::sys

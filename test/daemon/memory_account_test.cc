@@ -44,6 +44,19 @@ TEST_CASE("MemoryAccount: without a ceiling there is always room") {
     CHECK(account.headroom() == UINT64_MAX);
 }
 
+TEST_CASE("MemoryAccount: what is kept for later never makes it over, and costs nobody") {
+    constexpr std::uint64_t mib = std::uint64_t{1} << 20U;
+    MemoryAccount account;
+    account.update({0, 10 * mib, 0, 0, 0});
+    CHECK(account.surplus(100 * mib) == 0); // no ceiling
+    account.set_ceiling(16 * mib);
+    CHECK(account.surplus(0) == 0);
+    CHECK(account.surplus(5 * mib) == 0); // 15 of 16: just not over
+    CHECK(account.surplus(7 * mib) == 2 * mib);
+    account.update({0, 20 * mib, 0, 0, 0});
+    CHECK(account.surplus(7 * mib) == 7 * mib);
+}
+
 TEST_CASE("Relief: a shared chunk comes free with the last of its readers, and not before") {
     Arena arena;
     ChunkRef room = arena.make(ChunkKind::shared, 1024); // the room that wrote it

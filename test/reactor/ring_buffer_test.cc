@@ -12,6 +12,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace roomd {
 
@@ -238,6 +240,40 @@ TEST_CASE("RingBuffer: a block is borrowed for one tick and lent to the next rin
     first.make_room(pool); // what it held is carried along
     CHECK(first.writable()[0].iov_base == static_cast<const char*>(block) + 7);
     CHECK(first.readable() == "partial");
+}
+
+TEST_CASE("BlockPool: what nobody has needed for a second goes back, what is needed stays") {
+    constexpr std::uint64_t block = BlockPool::block_bytes;
+    BlockPool pool;
+    const auto lend = [&pool](std::size_t count) { // all at once, and back
+        std::vector<RingMemory> lent(count);
+        for (RingMemory& each : lent) {
+            each = pool.take();
+            std::memset(each.data(), 'x', each.size());
+        }
+        for (RingMemory& each : lent) {
+            pool.give(std::move(each));
+        }
+    };
+    lend(100);
+    CHECK(pool.spare_bytes() == 100 * block);
+    pool.trim(); // none was spare for a whole second
+    CHECK(pool.spare_bytes() == 100 * block);
+    lend(30);
+    pool.trim();
+    CHECK(pool.spare_bytes() == 30 * block);
+    pool.trim();
+    CHECK(pool.spare_bytes() == 8 * block);
+    pool.trim();
+    CHECK(pool.spare_bytes() == 8 * block);
+    lend(400);
+    pool.trim();
+    pool.trim();
+    CHECK(pool.spare_bytes() == 144 * block); // not all at once
+    pool.give_back(block + 1);
+    CHECK(pool.spare_bytes() == 142 * block);
+    pool.give_back(1000 * block);
+    CHECK(pool.spare_bytes() == 8 * block);
 }
 
 TEST_CASE("RingBuffer: a large message grows it by doubling, not by steps") {

@@ -223,6 +223,14 @@ const char* const* environment() noexcept {
     return &none;
 }
 
+void* map_pages(std::size_t bytes) {
+    return ::operator new(bytes);
+}
+
+void unmap_pages(void* pages, std::size_t /*bytes*/) noexcept {
+    ::operator delete(pages);
+}
+
 void give_back_memory() noexcept {}
 
 ProcessUsage process_usage() {
