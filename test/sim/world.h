@@ -143,8 +143,9 @@ public:
 
     [[nodiscard]] std::uint64_t waits() const { return waits_; }
 
-    /// Calls that did something: still changing while the world is not at rest.
-    [[nodiscard]] std::uint64_t moved() const { return moved_; }
+    /// Calls of the daemon that did something, and reads of its peers that got something: still
+    /// changing while the world is not at rest.
+    [[nodiscard]] std::uint64_t moved() const { return moved_ + taken_by_peers_; }
 
     /// Bytes the daemon has read from connections; and those of connections it never watched.
     [[nodiscard]] std::uint64_t bytes_read() const;
@@ -261,7 +262,8 @@ private:
     std::size_t idle_waits_ = 0;
     std::uint64_t calls_ = 0;
     std::uint64_t waits_ = 0;
-    std::uint64_t moved_ = 0; // calls that did something
+    std::uint64_t moved_ = 0;          // calls that did something
+    std::uint64_t taken_by_peers_ = 0; // reads
     std::uint64_t moved_before_ = 0;
     std::uint16_t next_port_ = 40'000;
 

@@ -77,6 +77,7 @@ std::string World::link_take(LinkId id, std::size_t bytes_max) {
         link.telling = false;
     }
     if (count > 0) {
+        ++taken_by_peers_;
         room_made(link, true);
     }
     return taken;
