@@ -124,7 +124,7 @@ private:
     }
 
     void drop(Key key, Connection& connection) {
-        if (connection.role == 'm') {
+        if (connection.role == 'm' && connection.group != nullptr) {
             std::erase(*connection.group, connection.fd.get());
         }
         poller_.remove(connection.fd.get());

@@ -235,6 +235,28 @@ int run_command(const Command& command, Options& options, const CLI::App& app) {
     return conduct(options);
 }
 
+CLI::App& add_command(CLI::App& app, const Command& command, Options& mine) {
+    CLI::App& sub = *app.add_subcommand(command.name, command.text);
+    sub.option_defaults()->always_capture_default();
+    if (command.task == Task::suite) {
+        sub.add_option("--only", mine.only, "of S1 to S7, members, rooms; with commas")
+            ->delimiter(',')
+            ->type_name("NAME")
+            ->check(CLI::IsMember(suite_titles()).description(""));
+    } else {
+        add_load_options(sub, mine.scenario);
+        add_connect_options(sub, mine);
+    }
+    if (command.task == Task::sweep) {
+        mine.series = {"members", "size", "rooms"};
+        sub.add_option("--series", mine.series, "members, size, rooms; with commas")
+            ->delimiter(',')
+            ->check(CLI::IsMember({"members", "size", "rooms"}).description(""));
+    }
+    add_common_options(sub, mine);
+    return sub;
+}
+
 int run(int argc, char** argv) {
     CLI::App app{"roombench - how much roomd can take, and what it costs", "roombench"};
     app.set_version_flag("-V,--version", "roombench " ROOMD_VERSION);
@@ -251,25 +273,7 @@ int run(int argc, char** argv) {
         mine.scenario = command.scenario;
         mine.command_line = joined(argc, argv);
         mine.program = *argv;
-        CLI::App* const sub = app.add_subcommand(command.name, command.text);
-        sub->option_defaults()->always_capture_default();
-        if (command.task == Task::suite) {
-            sub->add_option("--only", mine.only, "of S1 to S7, members, rooms; with commas")
-                ->delimiter(',')
-                ->type_name("NAME")
-                ->check(CLI::IsMember(suite_titles()).description(""));
-        } else {
-            add_load_options(*sub, mine.scenario);
-            add_connect_options(*sub, mine);
-        }
-        if (command.task == Task::sweep) {
-            mine.series = {"members", "size", "rooms"};
-            sub->add_option("--series", mine.series, "members, size, rooms; with commas")
-                ->delimiter(',')
-                ->check(CLI::IsMember({"members", "size", "rooms"}).description(""));
-        }
-        add_common_options(*sub, mine);
-        apps.push_back(sub);
+        apps.push_back(&add_command(app, command, mine));
     }
     std::uint16_t relay_port = 0;
     CLI::App* const relay = app.add_subcommand("relay", "the floor, by itself")->group("");

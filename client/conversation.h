@@ -146,6 +146,13 @@ private:
     void refuse_line(std::uint64_t number, std::string_view code, std::string_view text);
     void leave_when_answered();
     void warn_not_roomd(std::string_view what);
+
+    struct Unacknowledged {
+        std::size_t count = 0;
+        std::uint64_t first = 0; // the number of the first such line
+    };
+
+    [[nodiscard]] Unacknowledged unacknowledged() const;
     void warn_lost(std::string_view why);
     void finish(ExitStatus status);
 

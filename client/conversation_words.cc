@@ -102,20 +102,25 @@ void Conversation::warn_not_roomd(std::string_view what) {
     finish(ExitStatus::protocol);
 }
 
-void Conversation::warn_lost(std::string_view why) {
-    std::string text = "the connection to " + options_.address + " was lost";
-    text += why.empty() ? "" : " (" + std::string(why) + ")";
-    // Whether those on their way were said, nobody knows; those to be sent again were not.
-    std::uint64_t first = 0;
-    std::size_t count = 0;
+// Whether those on their way were said, nobody knows; those to be sent again were not.
+Conversation::Unacknowledged Conversation::unacknowledged() const {
+    Unacknowledged lines;
     for (const std::deque<Asked>* const waiting : {&asked_, &again_}) {
         for (const Asked& asked : *waiting) {
             if (asked.line_number != 0 && (asked.kind == AskedKind::line || waiting == &again_)) {
-                first = first == 0 ? asked.line_number : std::min(first, asked.line_number);
-                ++count;
+                const bool none = lines.count == 0;
+                lines.first = none ? asked.line_number : std::min(lines.first, asked.line_number);
+                ++lines.count;
             }
         }
     }
+    return lines;
+}
+
+void Conversation::warn_lost(std::string_view why) {
+    std::string text = "the connection to " + options_.address + " was lost";
+    text += why.empty() ? "" : " (" + std::string(why) + ")";
+    const auto [count, first] = unacknowledged();
     if (count > 0 && options_.interactive) {
         text += "; of what you typed, " + std::to_string(count) + " was not said";
     } else if (count > 0) {

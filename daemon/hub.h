@@ -329,7 +329,7 @@ private:
     [[nodiscard]] std::uint32_t seconds() const { return now_s_; }
 
     [[nodiscard]] static Personal& personal_of(Member& member);
-    [[nodiscard]] static bool ignores(Member& member, Key other, const Member& sender);
+    [[nodiscard]] static bool ignores(Member& reader, Key key, const Member& speaker);
     static void note_contact(Member& member, Key other);
 
     // hub_check.cc

@@ -21,23 +21,22 @@ Personal& Hub::personal_of(Member& member) {
 // The last few, each once.
 void Hub::note_contact(Member& member, Key other) {
     Personal& personal = personal_of(member);
-    const auto found = std::find(personal.contacts.begin(), personal.contacts.end(), other);
-    if (found == personal.contacts.end()) {
+    if (std::ranges::find(personal.contacts, other) == personal.contacts.end()) {
         personal.contacts.at(personal.next_contact++ % personal.contacts.size()) = other;
     }
 }
 
 // By its name, and under whatever name it takes as long as it is here.
-bool Hub::ignores(Member& member, Key other, const Member& sender) {
-    if (member.personal == nullptr || &member == &sender) {
+bool Hub::ignores(Member& reader, Key key, const Member& speaker) {
+    if (reader.personal == nullptr || &reader == &speaker) {
         return false;
     }
-    for (Personal::Ignored& ignored : member.personal->ignored) {
-        if (ignored.member == other) {
+    for (Personal::Ignored& ignored : reader.personal->ignored) {
+        if (ignored.member == key) {
             return true;
         }
-        if (ignored.folded == sender.nick.folded()) {
-            ignored.member = other;
+        if (ignored.folded == speaker.nick.folded()) {
+            ignored.member = key;
             return true;
         }
     }
