@@ -7,15 +7,16 @@ namespace roomd {
 
 void Scheduler::wait_turn(Key session, Share& share, bool goes_on) {
     if (share.place == Share::Place::none) {
-        share.place = Share::Place::ready;
-        const bool had_some = goes_on || running_ == &share || share.credit < 0;
+        share.place = Share::Place::turn;
+        // Less than a turn is owed by whoever has just been read.
+        const bool had_some = goes_on || running_ == &share || share.credit <= -quantum;
         (had_some ? ready_ : fresh_).push_back(session);
     }
 }
 
 void Scheduler::wait_to_speak(Key session, Share& share) {
     if (share.place == Share::Place::none) {
-        share.place = Share::Place::throttled;
+        share.place = Share::Place::speech;
         throttled_.push_back(session);
     }
 }
@@ -54,6 +55,7 @@ void Scheduler::run_first(std::deque<Key>& queue, Turns& turns) {
         return;
     }
     share->place = Share::Place::none;
+    share->asked = tick_;
     // What a tick's end has left of its last turn it keeps: it waits for nobody's sake but others'.
     share->credit = std::min(share->credit, quantum) + quantum;
     spend(*share, turn_units);

@@ -4,7 +4,7 @@
 // one of three queues, first in, first out:
 //
 //   fresh      they have just begun to ask: this is their first turn
-//   ready      they have had a turn, or a share of this tick, and want more
+//   ready      they have had a turn, or a share of this tick, and want more; or they owe a turn
 //   throttled  they have something to say, and what was said before has to be sent first
 //
 // Fresh ones go first, but for a quarter of each tick: so whoever asks little waits for others who
@@ -12,7 +12,8 @@
 // adds `quantum` to a session's credit; it runs commands while the credit lasts, and goes to the
 // end of the queue if there is more. So whoever is alone gets the whole budget, and among many each
 // gets the same share, however much it has sent. While anybody waits, a newcomer waits behind:
-// nobody overtakes by being named first by the kernel.
+// nobody overtakes by being named first by the kernel. A debt lapses by a turn for each tick in
+// which its owner has asked nothing.
 //
 // Knows sessions by key only; never reads or parses itself. A key whose session has gone is passed
 // over. Nobody who waits costs a tick anything until it is its turn.
@@ -32,11 +33,12 @@ namespace roomd {
 
 /// What the scheduler remembers of one session; the session keeps it.
 struct Share {
-    enum class Place : std::uint8_t { none, ready, throttled };
+    enum class Place : std::uint8_t { none, turn, speech }; // `turn`: fresh or ready
 
-    std::uint32_t tick = 0;    // the one in which it has had a share without waiting
-    std::int32_t credit = 0;   // units it may still spend; below zero: its last command cost more
-    Place place = Place::none; // `ready`: in one of the two queues, fresh or ready
+    std::uint32_t tick = 0;  // the one in which it has had a share without waiting
+    std::uint32_t asked = 0; // the last one in which it has asked, or had a turn
+    std::int32_t credit = 0; // units it may still spend; below zero: its last command cost more
+    Place place = Place::none;
 };
 
 /// Whom the scheduler asks.
@@ -65,6 +67,11 @@ public:
     /// Whether this session may run another command now. If not, it has to wait_turn(). O(1).
     [[nodiscard]] bool admits(Share& share, std::uint32_t tick) {
         if (running_ != &share) {
+            if (share.place == Share::Place::none && share.asked != tick) {
+                forgive(share, tick - share.asked - 1);
+                share.asked = tick;
+            }
+            tick_ = tick;
             if (share.place != Share::Place::none || !ready_.empty() || !fresh_.empty()) {
                 return false;
             }
@@ -103,6 +110,12 @@ public:
     }
 
 private:
+    static void forgive(Share& share, std::uint32_t ticks) {
+        const std::int64_t lapsed = std::int64_t{ticks} * quantum;
+        const std::int64_t credit = std::min<std::int64_t>(share.credit + lapsed, 0);
+        share.credit = std::max(share.credit, static_cast<std::int32_t>(credit));
+    }
+
     void run_next(Turns& turns);
     void run_first(std::deque<Key>& queue, Turns& turns);
 
@@ -110,6 +123,7 @@ private:
     std::deque<Key> fresh_;
     std::deque<Key> ready_;
     std::deque<Key> throttled_;
+    std::uint32_t tick_ = 0;
     const Share* running_ = nullptr; // whose turn it is
     bool running_speaker_ = false;   // it comes from those who waited to speak
     bool ready_waited_ = false;      // in this tick none of them has had a turn yet

@@ -13,9 +13,6 @@ namespace roomd {
 
 namespace {
 
-// Descriptors kept for everything that is no connection: listeners, log, configuration, the
-// poller, probes.
-
 // What is given, or 0.6 of what the control group allows or half of the machine, whichever is less:
 // the rest is for what the allocator and the kernel's sockets add, for operators and for the copy
 // of the state that an upgrade makes.
@@ -137,18 +134,18 @@ Activity Server::on_tick_end() {
 
 // What is left of one tick's budgets is nobody's in the next.
 void Server::begin_tick() {
-    static_cast<void>(take_read_work()); // what nobody in particular has caused
     static_cast<void>(hub_.take_work());
     budget_.begin_tick(config_.limits.work_per_tick_max);
     const std::uint64_t reads = config_.limits.reads_per_tick_max;
-    // While memory is scarce no more is read than there is room for.
+    // While memory is scarce no more is read than there is room for, but for some first reads.
     const std::uint64_t room = std::max(memory_.headroom(), std::uint64_t{BlockPool::block_bytes});
     host_.read_cost_left = static_cast<std::int64_t>(std::min(reads, room));
-    // A first read takes some 15 us, less than it counts. Those who send little are heard even
-    // where nothing is left: some 32 to 64 of them a tick.
-    constexpr std::uint64_t first_reads_min = std::uint64_t{256} * 1024;
+    // A first read takes some 15 us, less than it counts, and keeps at most 4 KiB. Those who send
+    // little are heard even where nothing is left: some 256 of them a tick, or they would wait for
+    // each other behind a crowd that is read for the first time.
+    constexpr std::uint64_t first_reads_min = std::uint64_t{2} * 1024 * 1024;
     host_.first_read_cost_left =
-        static_cast<std::int64_t>(std::min(reads * 2, std::max(room, first_reads_min)));
+        static_cast<std::int64_t>(std::min(reads * 4, std::max(room, first_reads_min)));
     share_out_answers();
 }
 
@@ -165,16 +162,6 @@ void Server::run_turn(Key session) {
 bool Server::may_speak() const {
     return hub_.bytes_said() <= config_.limits.said_bytes_per_tick_max &&
            arena_.bytes_pinned() <= config_.limits.pinned_bytes_max;
-}
-
-// The kernel's part of reading is work of whoever is read: some half a microsecond a call, and
-// 0.15 ns a byte.
-std::uint64_t Server::take_read_work() {
-    constexpr std::uint64_t call_units = 50;
-    constexpr std::uint64_t bytes_per_unit = 64;
-    const std::uint64_t calls = host_.read_calls - std::exchange(reads_paid_, host_.read_calls);
-    const std::uint64_t bytes = host_.bytes_read - std::exchange(bytes_paid_, host_.bytes_read);
-    return calls * call_units + bytes / bytes_per_unit;
 }
 
 void Server::share_out_answers() {
@@ -218,12 +205,15 @@ void Server::enforce_limits() {
 }
 
 // Leaving rooms is work, and many may have gone at once: what does not fit into the budget is done
-// in the next tick. Until then they are members that hear nothing.
+// in the next tick. Until then they are members that hear nothing. Some leave in any case: those
+// who are here can use up every tick, and names, places and sources would never come free.
 void Server::reap(Reap how) {
     if (closed_.empty()) {
         return;
     }
-    while (!closed_.empty() && (how == Reap::all || budget_.left())) {
+    int assured = 16;
+    while (!closed_.empty() && (how == Reap::all || budget_.left() || assured > 0)) {
+        --assured;
         std::unique_ptr<Session>* const found = sessions_.find(closed_.front());
         closed_.pop_front();
         if (found == nullptr) {

@@ -172,7 +172,6 @@ public:
     [[nodiscard]] std::uint32_t tick() const { return static_cast<std::uint32_t>(loop_.ticks()); }
 
     /// Units of work that the kernel's reading was since the last call.
-    [[nodiscard]] std::uint64_t take_read_work();
 
     /// Queues hold nearly as much as they may: answers to those who do not read are kept short, so
     /// that those who read can still be told everything.
@@ -337,8 +336,6 @@ private:
     MemoryAccount memory_;
     std::vector<Key> over_limits_; // queues to be judged behind the flush
     std::deque<Key> closed_;       // their streams have closed; to leave their rooms and be erased
-    std::uint64_t reads_paid_ = 0; // of host_.read_calls
-    std::uint64_t bytes_paid_ = 0; // of host_.bytes_read
     TimerKey relief_pause_;        // memory was short, and those who hold most have just lost some
     TimePoint gave_back_; // when sys::give_back_memory() was called because memory was scarce
     std::uint32_t reply_bytes_max_ = 0;

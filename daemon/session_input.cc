@@ -1,6 +1,7 @@
 #include "daemon/server.h"
 #include "daemon/session.h"
 #include "daemon/source_hash.h"
+#include "daemon/work.h"
 #include "protocol/text.h"
 
 #include <algorithm>
@@ -40,6 +41,9 @@ bool moves(const std::variant<Command, BadCommand>& parsed) {
 
 void Session::on_input(Stream& stream) {
     server_->tell_time();
+    if (const std::size_t bytes = server_->host().bytes_just_read; bytes > 0) {
+        server_->scheduler().spend(share_, work::read(bytes));
+    }
     if (decoder_.framing() == Framing::echo) {
         echo();
         return;
@@ -52,7 +56,6 @@ void Session::on_input(Stream& stream) {
         const std::size_t waiting = std::min<std::size_t>(unparsed_, size);
         server_->tracer().arrived(key_.slot, member_, size - waiting, waiting);
     }
-    server_->scheduler().spend(share_, server_->take_read_work());
     if (extra_ != nullptr && extra_->parked) {
         take_parked();
     }

@@ -3,7 +3,7 @@
 // Owns the poller, the timers and the table of watchers; owns no peers and knows no bytes. A tick
 // is these steps in this order, and only signal handlers run beside them:
 //
-//     wait -> now() -> edges -> what the last tick requeued -> due timers -> tick-end hook
+//     wait -> now() -> what the last tick requeued -> edges -> due timers -> tick-end hook
 //
 // now() is the clock as it was after the wait; what all of a tick sees. The clock is read once more
 // before the next wait, for last_tick() and the wait's length.

@@ -59,6 +59,8 @@ void Stream::on_ready(Ready ready) {
 
 void Stream::read() {
     std::size_t budget = host_->read_bytes_per_tick_max;
+    const std::size_t held = input_.capacity();
+    const std::uint64_t read = host_->bytes_read;
     while (readable_ && state_ == State::open && !reading_paused_ && !input_pending_ &&
            !input_ended_) {
         const bool first = host_->read_cost_left <= 0;
@@ -73,7 +75,9 @@ void Stream::read() {
         case IoStatus::ok:
             put_off_ = result.bytes == most; // never where there is no bound
             budget = first ? 0 : budget - std::min(budget, result.bytes);
+            host_->bytes_just_read = result.bytes;
             owner_->on_input(*this);
+            host_->bytes_just_read = 0;
             break;
         case IoStatus::would_block:
             readable_ = false;
@@ -93,6 +97,18 @@ void Stream::read() {
     }
     if (state_ != State::closed) {
         input_.settle(host_->blocks);
+        charge_growth(held, host_->bytes_read - read);
+    }
+}
+
+// One byte can make a ring grow by 48 KiB. What is read is bounded by what memory there is, so what
+// is kept of it counts if that is more.
+void Stream::charge_growth(std::size_t held, std::uint64_t bytes_read) {
+    const std::size_t grown = input_.capacity() - std::min(input_.capacity(), held);
+    if (grown > bytes_read) {
+        const auto more = static_cast<std::int64_t>(grown - bytes_read);
+        host_->read_cost_left -= more;
+        host_->first_read_cost_left -= more;
     }
 }
 
@@ -132,8 +148,19 @@ IoResult Stream::read_once(std::size_t most, std::int64_t& cost_left) {
     return result;
 }
 
-void Stream::end_input() {
+// Most close now, but behind the flush, where a tick's budgets are over: so that is paid here.
+void Stream::note_end() {
     input_ended_ = true;
+    charge_close();
+}
+
+void Stream::charge_close() {
+    host_->read_cost_left -= StreamHost::close_cost;
+    host_->first_read_cost_left -= StreamHost::close_cost;
+}
+
+void Stream::end_input() {
+    note_end();
     if (write_failed_ && !peer_finished_) {
         close_now(failure_); // an error is told once, and the write has been told it
     } else {
@@ -164,7 +191,7 @@ void Stream::read_and_discard() {
             readable_ = false;
             break;
         case IoStatus::end:
-            input_ended_ = true;
+            note_end();
             break;
         case IoStatus::failed:
             close_now(end_of(result));
@@ -205,8 +232,9 @@ void Stream::close_now(StreamEnd end) {
         return;
     }
     state_ = State::closed;
-    host_->read_cost_left -= StreamHost::close_cost;
-    host_->first_read_cost_left -= StreamHost::close_cost;
+    if (!input_ended_) {
+        charge_close();
+    }
     host_->loop.forget(key_, fd_.get());
     key_ = {};
     host_->flush_list.remove(*this);

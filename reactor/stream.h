@@ -94,6 +94,9 @@ struct StreamHost {
     static constexpr std::int64_t read_call_cost = 4096;
     /// What closing a stream takes of both: most is read once more before it is closed.
     static constexpr std::int64_t close_cost = 8192;
+    /// What the read has brought of which on_input() is being told; 0 if it is told for another
+    /// reason. So its owner can charge whoever has sent it, and nobody for what others have.
+    std::size_t bytes_just_read = 0;
     std::string scratch = {}; // for notices
     // counters
     std::uint64_t bytes_read = 0;
@@ -207,6 +210,9 @@ private:
 
     void read();
     void end_input();
+    void note_end();
+    void charge_close();
+    void charge_growth(std::size_t held, std::uint64_t bytes_read);
     void read_and_discard();
     void after_flush();
     [[nodiscard]] StreamEnd end_of(const IoResult& failure) const;

@@ -63,6 +63,13 @@ public:
 
     [[nodiscard]] bool may_speak() const override { return said < say_max; }
 
+    // For what was done for it before: a read, its last command.
+    void pay(Key key, std::uint64_t units) {
+        Share& share = sessions_.at(key.slot).share;
+        share.asked = tick_;
+        scheduler.spend(share, units);
+    }
+
     void forget(Key key) { sessions_.erase(key.slot); }
 
     [[nodiscard]] std::uint64_t done(Key key) const { return sessions_.at(key.slot).done; }
@@ -162,6 +169,45 @@ TEST_CASE("Scheduler: who asks little does not wait for a round of thousands who
     crowd.look(quiet);
     crowd.end_tick();
     CHECK(crowd.done(quiet) == 1);
+}
+
+TEST_CASE("Scheduler: whoever pays for being read has just begun to ask all the same") {
+    Crowd crowd(100'000);
+    for (int number = 0; number < 3'000; ++number) {
+        crowd.look(crowd.add(1'000'000, 100));
+    }
+    for (int tick = 0; tick < 100; ++tick) {
+        crowd.end_tick();
+    }
+    const Key quiet = crowd.add(1, 100);
+    crowd.pay(quiet, 1'100); // 64 KiB
+    crowd.look(quiet);
+    crowd.end_tick();
+    CHECK(crowd.done(quiet) == 1);
+}
+
+TEST_CASE(
+    "Scheduler: a debt lapses with the ticks in which nothing is asked, not with those waited") {
+    Crowd crowd(100'000);
+    for (int number = 0; number < 3'000; ++number) {
+        crowd.look(crowd.add(1'000'000, 100));
+    }
+    for (int tick = 0; tick < 100; ++tick) {
+        crowd.end_tick();
+    }
+    const Key idle = crowd.add(1, 100);
+    const Key eager = crowd.add(1, 100);
+    for (const Key key : {idle, eager}) {
+        crowd.pay(key, 40'000); // twenty turns
+    }
+    for (int tick = 0; tick < 30; ++tick) {
+        crowd.look(eager); // its bytes come one by one
+        crowd.end_tick();
+    }
+    crowd.look(idle);
+    crowd.end_tick();
+    CHECK(crowd.done(idle) == 1);
+    CHECK(crowd.done(eager) == 0);
 }
 
 TEST_CASE("Scheduler: those who ask for the first time do not starve those who want more") {
