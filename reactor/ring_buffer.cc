@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cstring>
 #include <new>
+#include <utility>
 
 namespace roomd {
 
@@ -14,6 +15,8 @@ namespace {
 
 constexpr std::size_t blocks_kept = 8;
 constexpr std::size_t trimmed_max = 256;
+constexpr std::uint32_t larger_bytes_max = 2 * BlockPool::block_bytes;
+constexpr std::size_t larger_kept_max = 8;
 
 // Up to so much is carried into a borrowed block at each read: a drip-fed peer costs at most this
 // copy a read, a busy one gets a whole block for the price of a partial message.
@@ -39,7 +42,16 @@ void RingMemory::reset() noexcept {
     size_ = 0;
 }
 
-RingMemory BlockPool::take() {
+RingMemory BlockPool::take(std::uint32_t bytes) {
+    if (bytes != block_bytes) {
+        const auto found = std::ranges::find(larger_, bytes, &RingMemory::size);
+        if (found == larger_.end()) {
+            return RingMemory(bytes);
+        }
+        RingMemory memory = std::move(*found);
+        larger_.erase(found);
+        return memory;
+    }
     if (spare_.empty()) {
         return RingMemory(block_bytes);
     }
@@ -47,6 +59,15 @@ RingMemory BlockPool::take() {
     spare_.pop_back();
     spare_min_ = std::min(spare_min_, spare_.size());
     return block;
+}
+
+void BlockPool::give(RingMemory memory) {
+    if (memory.size() == block_bytes) {
+        spare_.push_back(std::move(memory));
+    } else if (memory.size() > block_bytes && memory.size() <= larger_bytes_max &&
+               larger_.size() < larger_kept_max) {
+        larger_.push_back(std::move(memory));
+    }
 }
 
 void BlockPool::give_back(std::uint64_t bytes) {
@@ -71,7 +92,7 @@ void RingBuffer::make_room(BlockPool& pool) {
         if (doubled > doubled_bytes_max) {
             doubled = std::max(doubled, BlockPool::block_bytes);
         }
-        move_to(doubled == BlockPool::block_bytes ? pool.take() : RingMemory(doubled), pool);
+        move_to(pool.take(doubled), pool);
     } else if (head_ > 0 && size_ <= carry_bytes_max && head_ + size_ <= capacity) {
         // Half a message behind many whole ones goes to the front: so the next read is one piece,
         // and the seam, which costs turning the whole ring, is not met.
@@ -147,10 +168,7 @@ void RingBuffer::move_to(RingMemory memory, BlockPool& pool) {
 void RingBuffer::release(BlockPool& pool) {
     assert(pool.ring_bytes_ >= memory_.size());
     pool.ring_bytes_ -= memory_.size();
-    if (memory_.size() == BlockPool::block_bytes) {
-        pool.give(std::move(memory_));
-    }
-    memory_.reset();
+    pool.give(std::exchange(memory_, {}));
     head_ = 0;
 }
 

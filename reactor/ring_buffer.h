@@ -74,11 +74,15 @@ public:
     static_assert(block_bytes >= RingMemory::mapped_from);
 
     /// A block of block_bytes, uninitialised. O(1).
-    [[nodiscard]] RingMemory take();
+    [[nodiscard]] RingMemory take() { return take(block_bytes); }
 
-    /// Takes a block back and keeps it: another costs two calls, sixteen page faults, and where
-    /// there are several threads an interrupt of all processors.
-    void give(RingMemory block) { spare_.push_back(std::move(block)); }
+    /// `bytes`, of any size; what is spare if it is of that size. O(1).
+    [[nodiscard]] RingMemory take(std::uint32_t bytes);
+    /// Takes memory back. It keeps blocks: another costs two calls, sixteen page faults, and where
+    /// there are several threads an interrupt of all processors. For the same reason it keeps, up
+    /// to a MiB that nobody counts, what is a little larger: the longest frames are a few bytes
+    /// more than a block.
+    void give(RingMemory memory);
 
     /// So much of what is spare goes back to the system, but for half a MiB, which each tick needs.
     void give_back(std::uint64_t bytes);
@@ -95,6 +99,7 @@ private:
     friend class RingBuffer;
 
     std::vector<RingMemory> spare_;
+    std::vector<RingMemory> larger_;
     std::size_t spare_min_ = 0; // blocks; the least since the last trim()
     std::uint64_t ring_bytes_ = 0;
 };

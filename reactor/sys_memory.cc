@@ -151,7 +151,9 @@ void* map_pages(std::size_t bytes) {
 }
 
 void unmap_pages(void* pages, std::size_t bytes) noexcept {
-    static_cast<void>(::munmap(pages, bytes)); // fails for what was never mapped
+    if (::munmap(pages, bytes) != 0) { // ENOMEM: it would split one mapping too many
+        static_cast<void>(::madvise(pages, bytes, MADV_DONTNEED)); // the memory at least
+    }
 }
 
 } // namespace roomd::sys

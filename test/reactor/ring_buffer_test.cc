@@ -276,6 +276,24 @@ TEST_CASE("BlockPool: what nobody has needed for a second goes back, what is nee
     CHECK(pool.spare_bytes() == 8 * block);
 }
 
+TEST_CASE("BlockPool: what is a little larger than a block is lent again, more of it is not kept") {
+    constexpr std::uint32_t larger = 2 * BlockPool::block_bytes;
+    BlockPool pool;
+    RingMemory first = pool.take(larger);
+    const std::byte* const where = first.data();
+    pool.give(std::move(first));
+    RingMemory small = pool.take(4096);
+    CHECK(small.size() == 4096);
+    pool.give(std::move(small));
+    RingMemory again = pool.take(larger);
+    CHECK(again.data() == where);
+    CHECK(pool.spare_bytes() == 0);
+    RingMemory largest = pool.take(2 * larger);
+    CHECK(largest.size() == 2 * larger);
+    pool.give(std::move(largest)); // goes back to the system
+    CHECK(pool.take(larger).data() != where);
+}
+
 TEST_CASE("RingBuffer: a large message grows it by doubling, not by steps") {
     BlockPool pool;
     RingBuffer ring;
