@@ -211,7 +211,8 @@ std::uint32_t Session::look_at_progress() {
     const std::uint32_t taken = stream_.bytes_taken();
     const std::uint32_t step = patience_->looks > 0 ? taken - patience_->taken : 0;
     if (step != 0 && static_cast<std::int32_t>(step) > 0) {
-        patience_->leap = step;
+        // What comes in one leap may be seen in several looks, the last of them small.
+        patience_->leap = std::max(step, patience_->leap - patience_->leap / 16);
     }
     if (step != 0 || taken == stream_.bytes_written()) {
         stream_.note_progress();
@@ -222,12 +223,15 @@ std::uint32_t Session::look_at_progress() {
 }
 
 // Never at the first look: it has nothing to compare with. A receiver's kernel opens its window in
-// leaps of up to 59 KiB, which a reader of 2 kB/s takes 33 s to read (measured on loopback): who
-// has been seen to take that much at once may take twice as long for the next.
+// leaps, of up to all of its buffer (measured on loopback: 59 KiB where messages are small, 128 KiB
+// where they are large), which a reader of 2 kB/s takes a minute to read: who has been seen to take
+// that much at once has the time in which a reader of half that rate would need the next.
 bool Session::has_stalled(std::uint32_t ms_max) const {
-    constexpr std::uint32_t leap_bytes = 16 * 1024;
-    const std::chrono::milliseconds most(std::uint64_t{ms_max} *
-                                         (patience_->leap >= leap_bytes ? 2U : 1U));
+    constexpr std::uint64_t bytes_per_ms_min = 1;
+    constexpr std::uint64_t patience_max = 10; // times ms_max
+    const std::uint64_t for_leap = patience_->leap / bytes_per_ms_min;
+    const std::chrono::milliseconds most(
+        std::clamp<std::uint64_t>(for_leap, ms_max, ms_max * patience_max));
     return stream_.blocked() && patience_->looks > 1 &&
            server_->loop().now() - stream_.blocked_since() >= most;
 }
