@@ -108,8 +108,8 @@ class RingBuffer {
 public:
     static constexpr std::uint32_t capacity_min = 64;
 
-    /// Makes room for at least one byte, in practice for a good read: borrows a block when little
-    /// is held, or when more than 2 KiB have filled it; doubles otherwise. Amortised O(1) a byte.
+    /// Makes room for at least one byte, in practice for a good read: borrows a block when up to
+    /// 4 KiB are held or what it has is full; doubles a full block. Amortised O(1) a byte.
     void make_room(BlockPool& pool);
 
     /// The free space, in order; the second piece may be empty. Valid until the next non-const

@@ -145,14 +145,14 @@ private:
     std::deque<char> model_;
 };
 
-/// A ring of 2048 bytes that holds the last `held` of a stream, the last of them at its very end.
+/// A ring of 16 KiB that holds the last `held` of a stream, the last of them at its very end.
 void bring_to_the_seam(RingBuffer& ring, BlockPool& pool, std::string_view text) {
-    REQUIRE(text.size() == 2048);
+    REQUIRE(text.size() == 16384);
     ring.make_room(pool);
     REQUIRE(fill(ring, text) == text.size());
     ring.settle(pool);
-    REQUIRE(ring.capacity() == 2048);
-    ring.consume(900);
+    REQUIRE(ring.capacity() == 16384);
+    ring.consume(7200);
 }
 
 } // namespace
@@ -161,31 +161,32 @@ TEST_CASE("RingBuffer: bytes that straddle the seam read back contiguous") {
     BlockPool pool;
     RingBuffer ring;
     std::string text;
-    for (int index = 0; index < 2048; ++index) {
+    for (int index = 0; index < 16384; ++index) {
         text += static_cast<char>('a' + index % 26);
     }
     bring_to_the_seam(ring, pool, text);
     ring.make_room(pool); // more is held than is carried into a block
-    REQUIRE(ring.capacity() == 2048);
-    CHECK(free_space(ring) == 900);
+    REQUIRE(ring.capacity() == 16384);
+    CHECK(free_space(ring) == 7200);
     CHECK(fill(ring, "straddling") == 10);
-    CHECK(ring.readable() == text.substr(900) + "straddling");
+    CHECK(ring.readable() == text.substr(7200) + "straddling");
     ring.check();
-    CHECK(fill(ring, std::string(2000, 'x')) == 890);
-    CHECK(ring.size() == 2048);
-    CHECK(ring.readable() == text.substr(900) + "straddling" + std::string(890, 'x'));
+    CHECK(fill(ring, std::string(16000, 'x')) == 7190);
+    CHECK(ring.size() == 16384);
+    CHECK(ring.readable() == text.substr(7200) + "straddling" + std::string(7190, 'x'));
 }
 
-TEST_CASE("RingBuffer: a full ring doubles, and its bytes keep their order across the seam") {
+TEST_CASE(
+    "RingBuffer: a full ring grows to a block, and its bytes keep their order across the seam") {
     BlockPool pool;
     RingBuffer ring;
-    const std::string text(2048, 'o');
+    const std::string text(16384, 'o');
     bring_to_the_seam(ring, pool, text);
-    CHECK(fill(ring, std::string(900, 'n')) == 900);
+    CHECK(fill(ring, std::string(7200, 'n')) == 7200);
     CHECK(free_space(ring) == 0);
     ring.make_room(pool);
-    CHECK(ring.capacity() == 4096);
-    CHECK(ring.readable() == std::string(1148, 'o') + std::string(900, 'n'));
+    CHECK(ring.capacity() == BlockPool::block_bytes);
+    CHECK(ring.readable() == std::string(9184, 'o') + std::string(7200, 'n'));
     ring.check();
 }
 
@@ -316,10 +317,10 @@ TEST_CASE("RingBuffer: a million random steps agree with a deque") {
     sim::Random random(7);
     for (int phase = 0; phase < 1000; ++phase) {
         const bool large = phase % 50 == 0;
-        // Below 1025 bytes all is carried into a block; the seam is met above.
+        // Up to 4 KiB all is carried into a block; the seam is met above.
         const std::size_t level = large            ? random.between(60'000, 150'000)
-                                  : phase % 3 == 0 ? random.skewed(1, 8192)
-                                                   : random.between(1025, 4096);
+                                  : phase % 3 == 0 ? random.skewed(1, 32'768)
+                                                   : random.between(4'097, 16'384);
         const int steps = large ? 200 : 1016;
         for (int step = 0; step < steps; ++step) {
             sound = pair.step(level) && sound;
