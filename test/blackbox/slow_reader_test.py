@@ -178,6 +178,33 @@ class SlowReaders(DaemonTest):
                 stop.set()
                 reader.over()
 
+    def test_who_has_taken_much_at_once_has_time_to_read_it(self):
+        """Over TCP a window opens by all of a buffer, and what comes then may be seen in several looks, the last one small."""
+        daemon = self.start("tcp://127.0.0.1:0", options=("--stalled-ms-max", "2s"))
+        watcher = self.event(daemon, "watcher")
+        reader = self.event(daemon, "reader", join="lobby")
+        mouth = self.event(daemon, "mouth", options="ack=off", join="lobby")
+        stop = threading.Event()
+        speaker = Meanwhile(self.speak_until, mouth, stop)
+        reader.socket.settimeout(PATIENCE)
+        for _ in range(3):  # quick for a while: leaps are seen; then nothing for more than twice the patience
+            deadline = time.monotonic() + 3
+            while time.monotonic() < deadline:
+                reader.socket.recv(20000)
+                stop.wait(0.1)
+            stop.wait(5)
+        self.assertEqual(watcher.stats()["stalled_ms_max_hits"], 0)
+        stop.set()
+        speaker.over()
+
+    @staticmethod
+    def speak_until(mouth, stop):
+        number = 0
+        while not stop.wait(0.02):
+            number += 1
+            mouth.send(f"{number} " + "x" * 20000)
+            mouth.ask(f"/ping {number}", f"ok ping {number}")
+
     def test_a_room_that_waits_asks_for_a_rate_and_loses_nothing(self):
         """8 kB/s are less than the default, and everybody would be as slow for ever."""
         file = self.scratch() / "roomd.toml"

@@ -97,6 +97,16 @@ public:
     Scheduler scheduler{budget_};
 };
 
+/// 3,000, all of whom have had their first turn.
+void thousands_who_want_more(Crowd& crowd) {
+    for (int number = 0; number < 3'000; ++number) {
+        crowd.look(crowd.add(1'000'000, 100));
+    }
+    for (int tick = 0; tick < 100; ++tick) {
+        crowd.end_tick();
+    }
+}
+
 } // namespace
 
 TEST_CASE("Scheduler: whoever is alone gets the whole tick") {
@@ -159,12 +169,7 @@ TEST_CASE("Scheduler: one command behind a crowd is run in the crowd's next roun
 
 TEST_CASE("Scheduler: who asks little does not wait for a round of thousands who want more") {
     Crowd crowd(100'000);
-    for (int number = 0; number < 3'000; ++number) {
-        crowd.look(crowd.add(1'000'000, 100));
-    }
-    for (int tick = 0; tick < 100; ++tick) { // all of them have had their first turn
-        crowd.end_tick();
-    }
+    thousands_who_want_more(crowd);
     const Key quiet = crowd.add(1, 100);
     crowd.look(quiet);
     crowd.end_tick();
@@ -173,12 +178,7 @@ TEST_CASE("Scheduler: who asks little does not wait for a round of thousands who
 
 TEST_CASE("Scheduler: whoever pays for being read has just begun to ask all the same") {
     Crowd crowd(100'000);
-    for (int number = 0; number < 3'000; ++number) {
-        crowd.look(crowd.add(1'000'000, 100));
-    }
-    for (int tick = 0; tick < 100; ++tick) {
-        crowd.end_tick();
-    }
+    thousands_who_want_more(crowd);
     const Key quiet = crowd.add(1, 100);
     crowd.pay(quiet, 1'100); // 64 KiB
     crowd.look(quiet);
@@ -189,12 +189,7 @@ TEST_CASE("Scheduler: whoever pays for being read has just begun to ask all the 
 TEST_CASE(
     "Scheduler: a debt lapses with the ticks in which nothing is asked, not with those waited") {
     Crowd crowd(100'000);
-    for (int number = 0; number < 3'000; ++number) {
-        crowd.look(crowd.add(1'000'000, 100));
-    }
-    for (int tick = 0; tick < 100; ++tick) {
-        crowd.end_tick();
-    }
+    thousands_who_want_more(crowd);
     const Key idle = crowd.add(1, 100);
     const Key eager = crowd.add(1, 100);
     for (const Key key : {idle, eager}) {
